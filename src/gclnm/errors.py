@@ -1,0 +1,115 @@
+"""Every error that gclnm raises: what happened, where, and what to do about it."""
+
+from __future__ import annotations
+
+__all__ = [
+    "EngineError",
+    "GclnmError",
+    "GeometryError",
+    "InputError",
+    "PairingError",
+    "QuantityError",
+    "ReadError",
+    "RecipeError",
+    "StoreError",
+]
+
+
+class GclnmError(Exception):
+    """Base of all errors of gclnm: one sentence of what, where, and what to do.
+
+    Parameters
+    ----------
+    what
+        What is wrong, as a template of ours: it may hold numbers, tag names and keys, but never a
+        path, a patient's identifier or free text from a file, because it is kept in the store.
+    where
+        The file, patient, ROI or key. Shown to the user, never stored.
+    fix
+        What the user can do about it.
+    code
+        Short, stable name of the situation (``"missing-slice"``); the class's own by default.
+
+    Examples
+    --------
+    >>> error = ReadError("a slice is missing", where="CT/12.dcm", fix="Export the series again.")
+    >>> print(error)
+    CT/12.dcm: a slice is missing. Export the series again.
+    >>> error.reason
+    'unreadable: a slice is missing'
+    """
+
+    default_code = "error"
+
+    def __init__(self, what: str, *, where: str = "", fix: str = "", code: str | None = None) -> None:
+        self.what = what.rstrip(".")
+        self.where = where
+        self.fix = fix
+        self.code = code or self.default_code
+        super().__init__(what)
+
+    @property
+    def reason(self) -> str:
+        """``code: what``: the part that is safe to store and to share."""
+        return f"{self.code}: {self.what}"
+
+    def __str__(self) -> str:
+        place = f"{self.where}: " if self.where else ""
+        advice = f" {self.fix}" if self.fix else ""
+        return f"{place}{self.what}.{advice}"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Exceptions cross process borders: keep all four parts.
+        return (_rebuild, (type(self), self.what, self.where, self.fix, self.code))
+
+
+def _rebuild(kind: type[GclnmError], what: str, where: str, fix: str, code: str) -> GclnmError:
+    return kind(what, where=where, fix=fix, code=code)
+
+
+class InputError(GclnmError, ValueError):
+    """An argument of the user's cannot be used."""
+
+    default_code = "bad-argument"
+
+
+class ReadError(GclnmError, OSError):
+    """A file or a volume cannot be read."""
+
+    default_code = "unreadable"
+
+
+class GeometryError(GclnmError, ValueError):
+    """Grids, frames of reference or slices do not fit together."""
+
+    default_code = "geometry"
+
+
+class QuantityError(GclnmError, ValueError):
+    """Voxel values are not, or cannot be turned into, the quantity that is asked for."""
+
+    default_code = "quantity"
+
+
+class PairingError(GclnmError, ValueError):
+    """An image and an ROI cannot be brought together."""
+
+    default_code = "unpaired"
+
+
+class RecipeError(GclnmError, ValueError):
+    """A recipe has an unknown key, a wrong unit or an impossible value."""
+
+    default_code = "bad-recipe"
+
+
+class EngineError(GclnmError, RuntimeError):
+    """A feature engine could not compute what the recipe asks for."""
+
+    default_code = "engine"
+
+
+class StoreError(GclnmError, RuntimeError):
+    """A store cannot be opened, read or written."""
+
+    default_code = "store"
