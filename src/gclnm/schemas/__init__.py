@@ -1,0 +1,1 @@
+"""What every table between two steps looks like: checked here, published as JSON Schema."""
