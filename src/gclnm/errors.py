@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 __all__ = [
+    "ClusterError",
     "EngineError",
     "GclnmError",
     "GeometryError",
@@ -113,3 +114,9 @@ class StoreError(GclnmError, RuntimeError):
     """A store cannot be opened, read or written."""
 
     default_code = "store"
+
+
+class ClusterError(GclnmError, RuntimeError):
+    """The processes that compute could not be started, or went away."""
+
+    default_code = "cluster"
