@@ -1,0 +1,1 @@
+"""Running a recipe over a cohort: samples to Dask, rows back, commits, progress, resume."""

@@ -1,0 +1,211 @@
+"""A local Dask cluster that works from scripts, notebooks and tests alike, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import subprocess
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator
+from typing import IO, TYPE_CHECKING, Any
+
+from distributed import Client, Scheduler
+from distributed.deploy.spec import ProcessInterface, SpecCluster
+
+from gclnm.errors import ClusterError
+
+if TYPE_CHECKING:
+    from distributed import Client as ClientType
+
+__all__ = ["LocalWorkers", "check_workers", "local_cluster"]
+
+START_SECONDS = 60.0
+ONE_THREAD = dict.fromkeys(
+    (
+        "OMP_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "NUMBA_NUM_THREADS",
+        "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS",
+    ),
+    "1",
+)
+
+
+class _Worker(ProcessInterface):  # type: ignore[misc]
+    """One worker (with the nanny that restarts it) in a process of its own.
+
+    It is started by command line, so the user's script is not imported again: no main guard is
+    needed. It has its own process group, so that Ctrl-C reaches the client only, which then stops
+    the workers in order. When the client is killed, the worker loses its scheduler and ends.
+    """
+
+    def __init__(self, scheduler: str, options: dict[str, Any], log: IO[bytes], name: Any = None) -> None:
+        super().__init__(name=name)
+        self.command = [sys.executable, "-m", "dask", "spec", scheduler, "--spec"]
+        self.command.append(json.dumps({"cls": "distributed.Nanny", "opts": options}))
+        self.log = log
+        self.process: subprocess.Popen[bytes] | None = None
+
+    async def start(self) -> None:
+        group: dict[str, Any] = {"start_new_session": True}
+        if sys.platform == "win32":
+            group = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+        # What libraries print in a worker goes to a file: read only when no worker comes up.
+        self.process = subprocess.Popen(
+            self.command,
+            env={**os.environ, **ONE_THREAD, "DASK_LOGGING__DISTRIBUTED": "critical"},
+            stdin=subprocess.DEVNULL,
+            stdout=self.log,
+            stderr=self.log,
+            **group,
+        )
+        await super().start()
+
+    async def close(self) -> None:
+        if self.process is not None:
+            _end(self.process)
+            self.process = None
+        await super().close()
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a nanny and its worker; both may already be gone."""
+    import psutil
+
+    with contextlib.suppress(psutil.NoSuchProcess):
+        for child in psutil.Process(process.pid).children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                child.kill()
+    process.kill()
+    process.wait()
+
+
+class LocalWorkers:
+    """The client of a local cluster, and whether its worker processes still live."""
+
+    def __init__(self, client: ClientType, cluster: SpecCluster) -> None:
+        self.client = client
+        self._cluster = cluster
+
+    def alive(self) -> bool:
+        """Whether at least one worker process is there."""
+        processes = [worker.process for worker in self._cluster.workers.values()]
+        return any(process is not None and process.poll() is None for process in processes)
+
+
+@contextlib.contextmanager
+def local_cluster(workers: int) -> Iterator[LocalWorkers]:
+    """``workers`` processes of one thread each, on this machine, until the block ends.
+
+    pyradiomics and SimpleITK hold Python's lock, so only processes help; the libraries' own threads
+    are set to one. Each worker may use its share of the machine's memory and is restarted when it
+    takes more. The scheduler lives in a thread of this process. There is no dashboard.
+
+    Raises
+    ------
+    ClusterError
+        When no worker comes up within a minute; ``where`` holds the end of what it printed.
+    """
+    with contextlib.ExitStack() as stack:
+        log = stack.enter_context(tempfile.TemporaryFile())
+        stack.enter_context(_quiet())
+        cluster = stack.enter_context(SpecCluster(**_specification(workers, log), silence_logs=False))
+        client = stack.enter_context(Client(cluster, set_as_default=False))
+        local = LocalWorkers(client, cluster)
+        try:
+            client.wait_for_workers(1, timeout=START_SECONDS)
+        except TimeoutError:
+            log.seek(0)
+            raise ClusterError(
+                f"no local worker started within {START_SECONDS:.0f} s",
+                where=log.read()[-2000:].decode(errors="replace").strip(),
+                fix="Or pass a Dask client of your own: client=distributed.Client(processes=False) stays in this process.",
+                code="no-workers",
+            ) from None
+        yield local
+
+
+def _specification(workers: int, log: IO[bytes]) -> dict[str, Any]:
+    from distributed.worker_memory import parse_memory_limit
+
+    host = "127.0.0.1"
+    options = {
+        "host": host,
+        "nthreads": 1,
+        "memory_limit": parse_memory_limit("auto", 1, workers, logger=logging.getLogger("distributed")),
+        "dashboard": False,
+        "silence_logs": logging.CRITICAL,
+        "death_timeout": START_SECONDS,
+    }
+    scheduler = {
+        "host": host,
+        "port": 0,
+        "dashboard": False,
+        "dashboard_address": f"{host}:0",
+        # The schedule itself gives a task that killed its worker a second chance, alone.
+        "allowed_failures": 0,
+        # A C function that holds Python's lock for minutes stops the heartbeat; the nanny knows better.
+        "worker_ttl": None,
+    }
+    worker = {"cls": _Worker, "options": {"options": options, "log": log}}
+    return {
+        "workers": dict.fromkeys(range(workers), worker),
+        "worker": worker,
+        "scheduler": {"cls": Scheduler, "options": scheduler},
+        "name": "gclnm",
+    }
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Dask's loggers, in this process, say nothing that is not critical; restored afterwards."""
+    names = [name for name in logging.root.manager.loggerDict if name.startswith("distributed")]
+    before = {name: logging.getLogger(name).level for name in names}
+    try:
+        for name in names:
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module=r"(distributed|dask|tornado)\b")
+            yield
+    finally:
+        for name, level in before.items():
+            logging.getLogger(name).setLevel(level)
+
+
+def check_workers(client: ClientType) -> None:
+    """Refuse a user's cluster whose workers lack gclnm or have another version of it.
+
+    Raises
+    ------
+    ClusterError
+        With the versions that were found.
+    """
+    from gclnm._version import __version__
+
+    try:
+        found = set(client.run(installed_version).values())
+    except Exception as error:
+        raise ClusterError(
+            "the workers of this Dask cluster cannot import gclnm",
+            where=type(error).__name__,
+            fix="Install the same gclnm there as here.",
+            code="workers-differ",
+        ) from error
+    if found - {__version__}:
+        raise ClusterError(
+            f"this process has gclnm {__version__}, the workers have {', '.join(sorted(found))}",
+            fix="Install the same version in both: numbers may differ between versions.",
+            code="workers-differ",
+        )
+
+
+def installed_version() -> str:
+    """The version of gclnm in the process that is asked."""
+    from gclnm._version import __version__
+
+    return __version__

@@ -1,0 +1,143 @@
+"""The order of a run: large tasks first, a small window in flight, second chances alone."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import CancelledError
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from distributed.scheduler import KilledWorker
+
+from gclnm.cohort.tasks import Task
+from gclnm.errors import ClusterError, EngineError, GclnmError
+
+if TYPE_CHECKING:
+    from gclnm.pipeline import Row
+
+__all__ = ["Outcome", "finished_tasks"]
+
+PER_WORKER = 3
+Result = TypeVar("Result", covariant=True)
+Outcome = tuple[Task, "list[Row] | GclnmError"]
+
+
+class Future(Protocol[Result]):
+    """The part of Dask's and of the standard library's futures that is used here."""
+
+    def add_done_callback(self, fn: Callable[[Future[Result]], object], /) -> object: ...
+
+    def result(self) -> Result: ...
+
+    def cancel(self) -> object: ...
+
+
+def finished_tasks(
+    tasks: Sequence[Task],
+    submit: Callable[[Task], Future[list[Row]]],
+    *,
+    workers: Callable[[], int],
+    alive: Callable[[], bool],
+    tick_s: float = 1.0,
+) -> Iterator[Outcome | None]:
+    """Yield each task with its rows or the error that stands for them, as they finish.
+
+    A few tasks per worker are in flight, so that memory stays flat and a dying worker takes few with
+    it. A task whose worker died is cut into single samples, which run once more at the end, one at a
+    time with nothing beside them: the guilty one alone then fails.
+
+    Parameters
+    ----------
+    tasks
+        In the order to be started.
+    submit
+        Starts one task.
+    workers
+        How many processes compute now (asked again as a run goes on: clusters grow).
+    alive
+        Whether there is any hope that more results come; asked at every tick.
+    tick_s
+        None is yielded after so many seconds without news, so that the caller can commit in time.
+
+    Raises
+    ------
+    ClusterError
+        When the scheduler or all workers are gone.
+    """
+    waiting, suspects = deque(tasks), deque[Task]()
+    flying: dict[int, tuple[Task, Future[list[Row]]]] = {}
+    landed: SimpleQueue[int] = SimpleQueue()
+    number = 0
+    window = _Window(workers)
+    try:
+        while waiting or suspects or flying:
+            while (waiting and len(flying) < window.size()) or (suspects and not flying):
+                task = (waiting or suspects).popleft()
+                future = submit(task)
+                flying[number] = (task, future)
+                future.add_done_callback(lambda _, number=number: landed.put(number))  # type: ignore[misc]
+                number += 1
+                if task.alone:
+                    break
+            try:
+                task, future = flying.pop(landed.get(timeout=tick_s))
+            except Empty:
+                if not alive():
+                    raise _lost() from None
+                yield None
+                continue
+            outcome = _outcome(task, future)
+            if outcome is None:
+                suspects.extend(task.split())
+            else:
+                yield task, outcome
+    finally:
+        _cancel(future for _, future in flying.values())
+
+
+class _Window:
+    """How many tasks may be in flight; the number of workers is asked for every few seconds."""
+
+    def __init__(self, workers: Callable[[], int], every_s: float = 5.0) -> None:
+        self._workers, self._every_s = workers, every_s
+        self._size, self._due = 0, 0.0
+
+    def size(self) -> int:
+        if time.monotonic() >= self._due:
+            self._size = PER_WORKER * max(1, self._workers())
+            self._due = time.monotonic() + self._every_s
+        return self._size
+
+
+def _outcome(task: Task, future: Future[list[Row]]) -> list[Row] | GclnmError | None:
+    """Rows, or the error to store; None when the worker died and the samples get a second try."""
+    try:
+        return future.result()
+    except KilledWorker:
+        if not task.alone:
+            return None
+        return ClusterError(
+            "the worker process died while it computed this sample, twice; most often memory ran out",
+            code="worker-died",
+        )
+    except CancelledError:
+        raise _lost() from None
+    except GclnmError as error:
+        return error
+    except Exception as error:
+        # Its text is another library's and may hold paths: the type alone is kept.
+        return EngineError(f"{type(error).__name__} in the worker", code="internal")
+
+
+def _lost() -> ClusterError:
+    return ClusterError("the Dask scheduler or all of its workers went away", code="cluster-lost")
+
+
+def _cancel(futures: Iterable[Future[list[Row]]]) -> None:
+    for future in futures:
+        try:
+            future.cancel()
+        except Exception:  # The cluster may be gone; there is nothing left to stop then.
+            return

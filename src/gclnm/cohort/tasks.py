@@ -1,0 +1,90 @@
+"""What crosses to a worker: the samples of one volume and a recipe; what comes back: rows."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gclnm.errors import InputError
+from gclnm.images.sample import Sample, VolumeRef
+
+if TYPE_CHECKING:
+    from gclnm.pipeline import Row
+    from gclnm.recipe.recipe import Recipe
+
+__all__ = ["Task", "group", "require_unique", "run_task"]
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """Samples that share their volumes, so that a worker reads these once.
+
+    ``cost`` is the size of the files (bytes) times the number of samples: good enough to start the
+    long tasks first. ``alone`` marks the second and last try of a sample whose worker died.
+    """
+
+    samples: tuple[Sample, ...]
+    cost: int = 0
+    alone: bool = False
+
+    def split(self) -> list[Task]:
+        """One task per sample, to be run while nothing else runs."""
+        return [Task((sample,), alone=True) for sample in self.samples]
+
+
+def run_task(samples: Sequence[Sample], recipe: Recipe) -> list[Row]:
+    """The rows of one task, in a worker: one thread, whatever the worker was started with."""
+    import SimpleITK as sitk
+
+    from gclnm import pipeline
+
+    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+    return pipeline.run(samples, recipe)
+
+
+def group(samples: Sequence[Sample]) -> list[Task]:
+    """Samples with equal volumes in one task; large tasks first, equal ones in the given order."""
+    members: dict[tuple[object, ...], list[Sample]] = {}
+    for sample in samples:
+        volumes = tuple((role, ref.volume_id, ref.files) for role, ref in sorted(sample.images.items()))
+        members.setdefault(volumes, []).append(sample)
+    sizes: dict[VolumeRef, int] = {}
+    tasks = []
+    for together in members.values():
+        refs = together[0].images.values()
+        size = sum(sizes.setdefault(ref, _bytes(ref)) for ref in refs)
+        tasks.append(Task(tuple(together), cost=size * len(together)))
+    return sorted(tasks, key=lambda task: -task.cost)
+
+
+def _bytes(ref: VolumeRef) -> int:
+    """Size of a volume's files, from the first one: the slices of a series are alike."""
+    try:
+        return os.stat(ref.files[0]).st_size * len(ref.files) if ref.files else 0
+    except OSError:
+        return 0  # The worker will say what is wrong with it.
+
+
+def require_unique(samples: Sequence[Sample]) -> None:
+    """Refuse samples that would become the same row.
+
+    Raises
+    ------
+    InputError
+        With the patients and ROIs concerned.
+    """
+    counts = Counter(sample.sample_id for sample in samples)
+    twice = {sample.sample_id: sample for sample in samples if counts[sample.sample_id] > 1}
+    if not twice:
+        return
+    names = [f"{s.coords.get('patient_id')} {s.coords.get('roi')}" for s in twice.values()]
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    raise InputError(
+        f"{len(twice)} rows are asked for more than once",
+        where=", ".join(names[:5]) + more,
+        fix="Give each its own roi_instance, rater or volume, or take one with samples.one_per(...).",
+        code="duplicate-samples",
+    )
