@@ -1,0 +1,102 @@
+"""Which features an engine computes, and how its texture matrices are made."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator
+
+from gclnm import vocabulary
+from gclnm.prepare.settings import Finite, Settings
+
+__all__ = ["Features", "Texture"]
+
+Chosen = Literal["all"] | tuple[str, ...]
+
+
+def _family(name: str) -> Any:
+    """Field of one family; an editor completes its feature names."""
+    every = list(vocabulary.names(name, every=True))
+
+    def enumerate_names(schema: dict[str, Any]) -> None:
+        for option in schema.get("anyOf", []):
+            if option.get("type") == "array":
+                option["items"] = {"type": "string", "enum": every}
+
+    return Field(default=(), json_schema_extra=enumerate_names)
+
+
+class Texture(Settings):
+    """How neighbours are counted in the texture matrices."""
+
+    plane: Literal["3d", "axial", "coronal", "sagittal"] = "3d"
+    """``3d``: all 26 neighbours. Otherwise only the 8 within one slice of the stored array: ``axial`` means
+    the planes of rows and columns, whatever their direction in the patient."""
+    distances: tuple[Annotated[int, Field(ge=1, le=32)], ...] = Field((1,), min_length=1)
+    """Distances of neighbours in voxels (GLCM, GLDM, NGTDM)."""
+    symmetric_glcm: bool = True
+    """Count each pair in both directions."""
+    weighting: Literal["manhattan", "euclidean", "infinity", "no_weighting"] | None = None
+    """null: features are means over directions. Otherwise matrices of all directions are weighted by distance,
+    summed, and give one value (GLCM, GLRLM)."""
+    gldm_alpha: Annotated[int, Field(ge=0)] = 0
+    """Largest difference of grey levels that still counts as dependent (GLDM)."""
+
+
+class Features(Settings):
+    """The features of a recipe: ``all`` of a family, or a list of names; families left out are not computed."""
+
+    shape: Chosen = _family("shape")
+    """Size and shape in three dimensions, once per ROI."""
+    shape2D: Chosen = _family("shape2D")  # noqa: N815 (pyradiomics' spelling is the column's)
+    """Size and shape of a one-slice ROI in its plane."""
+    firstorder: Chosen = _family("firstorder")
+    """Statistics of intensities."""
+    glcm: Chosen = _family("glcm")
+    """Grey level co-occurrence."""
+    glrlm: Chosen = _family("glrlm")
+    """Grey level run length."""
+    glszm: Chosen = _family("glszm")
+    """Grey level size zone."""
+    gldm: Chosen = _family("gldm")
+    """Grey level dependence."""
+    ngtdm: Chosen = _family("ngtdm")
+    """Neighbouring grey tone difference."""
+    texture: Texture = Texture()
+    """How neighbours are counted."""
+    intensity_shift: Finite = 0.0
+    """Added to intensities in Energy, TotalEnergy and RootMeanSquared; IBSI adds nothing."""
+    min_voxels: Annotated[int, Field(ge=1)] = 64
+    """Below this many voxels, after resampling and re-segmentation, texture is not computed (NaN)."""
+
+    @field_validator(*vocabulary.FAMILIES, mode="before")
+    @classmethod
+    def _none_is_all(cls, value: Any) -> Any:
+        return "all" if value is True else value
+
+    @field_validator(*vocabulary.FAMILIES)
+    @classmethod
+    def _known_and_ordered(cls, value: Chosen, info: Any) -> Chosen:
+        if value == "all":
+            return value
+        every = vocabulary.names(info.field_name, every=True)
+        for name in value:
+            if name not in every:
+                _unknown(name, info.field_name, every)
+        ordered = tuple(name for name in every if name in value)
+        return "all" if ordered == vocabulary.names(info.field_name) else ordered
+
+    @property
+    def chosen(self) -> dict[str, tuple[str, ...]]:
+        """Names of the features by family, in the order of the columns; empty families left out."""
+        asked = {family: getattr(self, family) for family in vocabulary.FAMILIES}
+        found = {f: vocabulary.names(f) if value == "all" else value for f, value in asked.items()}
+        return {family: value for family, value in found.items() if value}
+
+
+def _unknown(name: str, family: str, every: tuple[str, ...]) -> None:
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, every, n=1)
+    hint = f", did you mean {near[0]}?" if near else ""
+    raise ValueError(f"{family} has no feature {name!r}{hint}")

@@ -1,0 +1,94 @@
+"""YAML files of recipes: read safely, without silently lost keys."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from gclnm.errors import RecipeError
+
+__all__ = ["dump_yaml", "parse_yaml", "read_yaml"]
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe YAML that refuses a key given twice."""
+
+
+def _mapping(loader: _Loader, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+    seen: set[object] = set()
+    for key_node, _ in node.value:
+        key = loader.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
+        if key in seen:
+            line = key_node.start_mark.line + 1
+            raise RecipeError(f"the key {key!r} is given twice (again in line {line})", code="duplicate-key")
+        seen.add(key)
+    return yaml.SafeLoader.construct_mapping(loader, node, deep=deep)
+
+
+_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+
+
+def parse_yaml(text: str) -> dict[str, Any]:
+    """The mapping that a YAML text holds.
+
+    Raises
+    ------
+    RecipeError
+        When it is not YAML, not a mapping, or gives a key twice.
+
+    Examples
+    --------
+    >>> parse_yaml("name: mine")
+    {'name': 'mine'}
+    """
+    try:
+        data = yaml.load(text, Loader=_Loader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f" (line {mark.line + 1})" if mark else ""
+        raise RecipeError(f"the text is not valid YAML{place}", code="bad-yaml") from None
+    except (TypeError, ValueError, RecursionError):
+        raise RecipeError("the text is not valid YAML", code="bad-yaml") from None
+    if not isinstance(data, dict) or not all(isinstance(key, str) for key in data):
+        raise RecipeError("a recipe is a mapping of keys to settings", code="bad-yaml")
+    return data
+
+
+def read_yaml(path: str | Path) -> dict[str, Any]:
+    """The mapping in a YAML file.
+
+    Raises
+    ------
+    RecipeError
+        When the file cannot be read, or as `parse_yaml`.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError):
+        raise RecipeError(
+            "the file cannot be read as text", where=str(path), fix="Check the path.", code="no-recipe"
+        ) from None
+    try:
+        return parse_yaml(text)
+    except RecipeError as error:
+        raise RecipeError(error.what, where=str(path), fix=error.fix, code=error.code) from None
+
+
+def dump_yaml(data: dict[str, Any]) -> str:
+    """YAML of plain data, keys in the given order, lists of numbers on one line."""
+    return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Safe YAML with short lists on one line."""
+
+
+def _sequence(dumper: yaml.SafeDumper, items: list[Any]) -> yaml.SequenceNode:
+    plain = all(isinstance(item, (str, int, float, type(None))) for item in items)
+    return dumper.represent_sequence("tag:yaml.org,2002:seq", items, flow_style=plain)
+
+
+_Dumper.add_representer(list, _sequence)

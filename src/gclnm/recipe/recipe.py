@@ -1,0 +1,327 @@
+"""A recipe: every choice between a file and a feature, frozen, with an identity."""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import json
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from functools import cached_property
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field, PrivateAttr, ValidationError
+
+from gclnm import vocabulary
+from gclnm.engines import engine
+from gclnm.engines.settings import Features
+from gclnm.errors import RecipeError
+from gclnm.prepare.settings import Prepare, Settings
+from gclnm.recipe.files import dump_yaml, parse_yaml, read_yaml
+from gclnm.recipe.problems import explain, raise_for, without_units
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from gclnm.images.sample import Sample
+
+__all__ = ["BUILT_IN", "NUMBERS_VERSION", "Recipe"]
+
+BUILT_IN = ("ct", "ct-2d", "mr-t1", "mr-t2", "pet")
+
+# Raised when a correction changes the numbers that an unchanged recipe gives.
+NUMBERS_VERSION = 1
+
+Quantity = Literal[
+    "HU", "SUVbw", "SUVlbm", "SUVbsa", "Bq/mL", "g/mL", "counts", "mg/mL", "1e-6 mm2/s", "arbitrary"
+]
+
+
+class Recipe(Settings):
+    """Every choice between a file and a feature.
+
+    Raises
+    ------
+    RecipeError
+        When keys are unknown, units are wrong or values are impossible: all problems at once,
+        each with the path of its key.
+
+    Examples
+    --------
+    >>> recipe = Recipe.named("ct")
+    >>> recipe.quantity, len(recipe.features) > 100
+    (('HU',), True)
+    >>> fine = recipe.with_(prepare__discretise__bin_width=10, name="ct-fine")
+    >>> fine.id == recipe.id
+    False
+    """
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
+    """Short name; also the name of the feature set unless another is given."""
+    description: str = ""
+    """What it is for."""
+    modality: Literal["", "CT", "MR", "PT"] = ""
+    """DICOM modality it is made for; empty: any."""
+    quantity: tuple[Quantity, ...] = ()
+    """What voxel values may be (`HU`, `SUVbw`, `arbitrary` ...); empty: anything. Other images are refused."""
+    engine: Literal["pyradiomics"] = "pyradiomics"
+    """What computes the features."""
+    prepare: Prepare = Prepare()
+    """What is done to image and ROI before."""
+    compute: Features
+    """The features, and how texture matrices are made."""
+
+    _unmapped: tuple[str, ...] = PrivateAttr(default=())
+
+    def __init__(self, **data: Any) -> None:
+        quantity = data.get("quantity", ())
+        units = [quantity] if isinstance(quantity, str) else [str(q) for q in quantity or ()]
+        cleaned, problems = without_units(data, units)
+        if isinstance(quantity, str):
+            cleaned["quantity"] = units
+        try:
+            super().__init__(**cleaned)
+        except ValidationError as error:
+            raise_for([*problems, *explain(error, type(self))])
+        raise_for(problems)
+        if not self.features:
+            raise_for(["compute asks for no feature, or prepare.filters for no image"])
+
+    @classmethod
+    def named(cls, name: str) -> Recipe:
+        """A built-in recipe: ``ct``, ``ct-2d``, ``mr-t1``, ``mr-t2`` or ``pet``.
+
+        Raises
+        ------
+        RecipeError
+            When there is none of that name; the nearest is given.
+        """
+        if name not in BUILT_IN:
+            near = get_close_matches(name, BUILT_IN, n=1)
+            hint = f"Did you mean {near[0]}? " if near else ""
+            raise RecipeError(
+                f"there is no built-in recipe {name!r}",
+                fix=f"{hint}There are {', '.join(BUILT_IN)}, and paths of YAML files.",
+                code="no-recipe",
+            )
+        text = files("gclnm.recipe").joinpath("builtin", f"{name}.yaml").read_text(encoding="utf-8")
+        return cls(**parse_yaml(text))
+
+    @classmethod
+    def from_yaml(cls, path: str | Path) -> Recipe:
+        """The recipe in a YAML file.
+
+        Raises
+        ------
+        RecipeError
+            When the file cannot be read or what it says is not a recipe.
+        """
+        data = read_yaml(path)
+        try:
+            return cls(**data)
+        except RecipeError as error:
+            raise RecipeError(error.what, where=str(path), fix=error.fix, code=error.code) from None
+
+    @classmethod
+    def from_pyradiomics(
+        cls, path: str | Path, *, name: str | None = None, modality: str = "", quantity: Iterable[str] = ()
+    ) -> Recipe:
+        """The recipe that a pyradiomics parameter file describes; `unmapped` says what was left out.
+
+        The image is float32, as everywhere in gclnm: pyradiomics resamples integer images in
+        integers, which gives other numbers.
+
+        Parameters
+        ----------
+        path
+            YAML or JSON, as pyradiomics reads it; names of older pyradiomics are understood.
+        name
+            Name of the recipe; the file's by default.
+        modality, quantity
+            As in a recipe; pyradiomics accepts anything.
+
+        Raises
+        ------
+        RecipeError
+            When the file cannot be read or a value is impossible.
+        """
+        from gclnm.recipe.params import translate
+
+        data, unmapped = translate(read_yaml(path))
+        stem = "".join(c if c.isalnum() or c in "_.-" else "-" for c in Path(path).stem).strip("_.-")
+        named = {"name": name or stem[:64] or "pyradiomics", "modality": modality, "quantity": list(quantity)}
+        try:
+            recipe = cls(**named, **data)
+        except RecipeError as error:
+            raise RecipeError(error.what, where=str(path), fix=error.fix, code=error.code) from None
+        recipe._unmapped = unmapped
+        return recipe
+
+    @classmethod
+    def of(cls, value: Recipe | str | Path) -> Recipe:
+        """A recipe from a recipe, a built-in name, or the path of a YAML file.
+
+        Examples
+        --------
+        >>> Recipe.of("pet").name
+        'pet'
+        """
+        if isinstance(value, Recipe):
+            return value
+        if value in BUILT_IN:
+            return cls.named(str(value))
+        if isinstance(value, Path) or value.endswith((".yaml", ".yml")) or Path(value).is_file():
+            return cls.from_yaml(value)
+        return cls.named(value)
+
+    def with_(self, **changes: Any) -> Recipe:
+        """A copy with changes; two underscores go down to a key, mappings are merged.
+
+        ``bin_width`` and ``bin_count`` replace each other; None takes a step out.
+
+        Examples
+        --------
+        >>> ct = Recipe.named("ct")
+        >>> ct.with_(prepare__filters__log={"sigma_mm": [1, 2]}).prepare.filters.log.sigma_mm
+        (1.0, 2.0)
+        >>> ct.with_(prepare={"resegment": None}).prepare.resegment is None
+        True
+        """
+        data = self.model_dump(mode="json")
+        for key, value in changes.items():
+            *above, last = key.split("__")
+            change: Any = {last: _plain(value)}
+            for part in reversed(above):
+                change = {part: change}
+            data = _merged(data, change)
+        return Recipe(**data)
+
+    @cached_property
+    def id(self) -> str:
+        """SHA-256 of what decides the numbers: settings, engine and `NUMBERS_VERSION`; not the name."""
+        settings = self.model_dump(mode="json", exclude_defaults=True, exclude={"name", "description"})
+        identity = {"settings": settings, "engine": self.engine, "numbers_version": NUMBERS_VERSION}
+        return hashlib.sha256(_canonical(identity).encode()).hexdigest()
+
+    @cached_property
+    def features(self) -> tuple[str, ...]:
+        """Names of the columns, in order."""
+        return engine(self.engine).expected(self.prepare, self.compute)
+
+    @property
+    def diagnostics(self) -> tuple[str, ...]:
+        """Names of the diagnostics, in order."""
+        return engine(self.engine).diagnostics
+
+    @property
+    def unmapped(self) -> tuple[str, ...]:
+        """What `from_pyradiomics` could not take over, a sentence each."""
+        return self._unmapped
+
+    def feature_table(self) -> pd.DataFrame:
+        """The columns with ``feature``, ``image_type``, ``family``, ``ibsi_code``, ``unit``, ``lower``, ``upper``."""
+        import pandas as pd
+
+        parts = [vocabulary.split(column) for column in self.features]
+        quantity = self.quantity[0] if len(self.quantity) == 1 else "intensity"
+        lower, upper = vocabulary.bounds(self.features)
+        return pd.DataFrame(
+            {
+                "feature": self.features,
+                "image_type": [part.image_type for part in parts],
+                "family": [part.family for part in parts],
+                "ibsi_code": [self._ibsi_code(part.family, part.feature) for part in parts],
+                "unit": [vocabulary.unit(column, quantity) for column in self.features],
+                "lower": lower,
+                "upper": upper,
+            }
+        )
+
+    def _ibsi_code(self, family: str, name: str) -> str:
+        # The IBSI knows no shift of intensities.
+        if self.compute.intensity_shift and name in ("Energy", "RootMeanSquared"):
+            return ""
+        return vocabulary.feature(f"{family}_{name}").ibsi_code
+
+    def expand(self, samples: Iterable[Sample]) -> list[Sample]:
+        """The rows that this recipe asks for: for now, the samples as they are."""
+        return list(samples)
+
+    def to_json(self) -> str:
+        """Canonical JSON of all settings: the same text for the same recipe."""
+        return _canonical(self.model_dump(mode="json"))
+
+    def to_yaml(self, path: str | Path | None = None) -> str:
+        """YAML that `from_yaml` reads back to an equal recipe; also written to ``path`` when given."""
+        text = dump_yaml(self.model_dump(mode="json", exclude_none=True))
+        if path is not None:
+            Path(path).write_text(text, encoding="utf-8")
+        return text
+
+    @classmethod
+    def json_schema(cls) -> dict[str, Any]:
+        """JSON Schema of recipe files, for editors."""
+        schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **cls.model_json_schema()}
+        schema["title"] = "gclnm recipe"
+        return schema
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Recipe) and self.to_json() == other.to_json()
+
+    def __hash__(self) -> int:
+        return hash(self.to_json())
+
+    def __repr__(self) -> str:
+        return f"Recipe {self.name!r}: " + "; ".join(f"{key} {value}" for key, value in self._summary())
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        rows = [("recipe", self.name), ("purpose", self.description), *self._summary()]
+        rows += [("not taken over", sentence) for sentence in self.unmapped]
+        cells = "".join(f"<tr><th>{html.escape(k)}</th><td>{html.escape(v)}</td></tr>" for k, v in rows if v)
+        return f"<table>{cells}</table>"
+
+    def _summary(self) -> list[tuple[str, str]]:
+        prepare, grey = self.prepare, self.prepare.discretise
+        spacing = (
+            " x ".join(f"{s:g}" if s else "own" for s in prepare.resample.spacing_mm)
+            if prepare.resample
+            else ""
+        )
+        limits = prepare.resegment.range if prepare.resegment else ()
+        return [
+            ("images", f"{self.modality or 'any modality'}, {' or '.join(self.quantity) or 'any quantity'}"),
+            (
+                "voxels",
+                f"{spacing} mm, {prepare.resample.interpolator}" if prepare.resample else "as they are",
+            ),
+            ("range", " to ".join("open" if v is None else f"{v:g}" for v in limits) or "all"),
+            ("grey levels", f"width {grey.bin_width:g}" if grey.bin_width else f"{grey.bin_count} levels"),
+            ("plane", self.compute.texture.plane),
+            ("features", f"{len(self.features)} on {', '.join(prepare.filters.enabled)}"),
+            ("engine", self.engine),
+            ("id", self.id[:12]),
+        ]
+
+
+def _canonical(data: Any) -> str:
+    return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+
+
+def _plain(value: Any) -> Any:
+    return value.model_dump(mode="json") if isinstance(value, Settings) else value
+
+
+def _merged(base: Any, change: Any) -> Any:
+    if not isinstance(change, Mapping) or not isinstance(base, Mapping):
+        return change
+    result = dict(base)
+    if "bin_width" in change or "bin_count" in change:
+        result.pop("bin_width", None)
+        result.pop("bin_count", None)
+    for key, value in change.items():
+        result[key] = _merged(result.get(key), _plain(value))
+    return result

@@ -1,0 +1,27 @@
+"""Every feature that gclnm can compute: its name, meaning, unit, bounds and IBSI code."""
+
+from gclnm.vocabulary.features import (
+    FAMILIES,
+    TEXTURE,
+    Column,
+    Feature,
+    bounds,
+    feature,
+    names,
+    split,
+    table,
+    unit,
+)
+
+__all__ = [
+    "FAMILIES",
+    "TEXTURE",
+    "Column",
+    "Feature",
+    "bounds",
+    "feature",
+    "names",
+    "split",
+    "table",
+    "unit",
+]
