@@ -50,54 +50,29 @@ KINDS = {
     )
 }
 
+DERIVED_MAPS = """
+FA, COLFA, COLORFA, TENSOR, TENSOR_B0, EADC, EXP, FRACTIONAL_ANISO, RELATIVE_ANISO, RA, VR, VOLUMETRIC_DIFF,
+TTP, TMAX, CBF, CBV, MTT, RCBF, RCBV, RMTT, RTTP, RELCBF, RELCBV, RELMTT, T1 MAP, T1_MAP, T2 MAP, T2_MAP,
+T2_STAR MAP, T2_STAR_MAP, T2STAR_MAP, T2* MAP, R2 MAP, R2_MAP, R2STAR_MAP, R2_STAR_MAP, FAT FRACTION,
+FAT_FRACTION, STIFFNESS, PARAMETRIC
+"""
+MATERIAL_MAPS = """
+MAT_SPECIFIC, MAT_REMOVED, MAT_MODIFIED, MAT_FRACTIONAL, MAT_VALUE_BASED, EFF_ATOMIC_NUM, ELECTRON_DENSITY,
+IODINE, MD, GSI MD
+"""
+
+
+def _words(listed: str) -> frozenset[str]:
+    return frozenset(word.strip() for word in listed.replace("\n", " ").split(","))
+
+
 # Order matters: an ADC map may carry a b-value, a phase image the word M.
 MR_WORDS: tuple[tuple[str, frozenset[str]], ...] = (
     ("localizer", frozenset({"LOCALIZER", "SURVEY", "SCOUT"})),
     ("adc", frozenset({"ADC", "ADC_UNSPECIFIED", "ADC MAP"})),
     ("trace", frozenset({"TRACEW", "TRACE", "ISOTROPIC"})),
     ("field-map", frozenset({"FIELD_MAP", "FIELD MAP", "B0 MAP", "B0_MAP", "B0", "B1", "B1 MAP"})),
-    (
-        "map",
-        frozenset(
-            [
-                "FA",
-                "COLFA",
-                "COLORFA",
-                "TENSOR",
-                "TENSOR_B0",
-                "EADC",
-                "EXP",
-                "FRACTIONAL_ANISO",
-                "RELATIVE_ANISO",
-                "RA",
-                "VR",
-                "TTP",
-                "TMAX",
-                "CBF",
-                "CBV",
-                "MTT",
-                "RCBF",
-                "RCBV",
-                "RMTT",
-                "RTTP",
-                "RELCBF",
-                "RELCBV",
-                "RELMTT",
-                "VOLUMETRIC_DIFF",
-                "T1_MAP",
-                "T2_MAP",
-                "T2_STAR_MAP",
-                "T2STAR_MAP",
-                "R2_MAP",
-                "R2STAR_MAP",
-                "R2_STAR_MAP",
-                "FAT_FRACTION",
-                "STIFFNESS",
-                "PARAMETRIC",
-            ]
-        )
-        | {"T1 MAP", "T2 MAP", "T2_STAR MAP", "T2* MAP", "R2 MAP", "FAT FRACTION"},
-    ),
+    ("map", _words(DERIVED_MAPS)),
     ("perfusion", frozenset({"PERFUSION", "ASL"})),
     ("mip", frozenset({"MIP", "MINIP", "MIN_IP", "PROJECTION IMAGE", "PROJECTION", "VRT", "VOLREN"})),
     ("subtraction", frozenset({"SUB", "SUBTRACTION", "SUBTRACT"})),
@@ -112,23 +87,7 @@ MR_WORDS: tuple[tuple[str, frozenset[str]], ...] = (
 CT_WORDS: tuple[tuple[str, frozenset[str]], ...] = (
     ("localizer", frozenset({"LOCALIZER", "SCOUT", "TOPOGRAM", "SURVIEW"})),
     ("ct-perfusion", frozenset({"PERFUSION", "RCBF", "RCBV", "RMTT", "CBF", "CBV", "MTT", "TTP"})),
-    (
-        "material",
-        frozenset(
-            [
-                "MAT_SPECIFIC",
-                "MAT_REMOVED",
-                "MAT_MODIFIED",
-                "MAT_FRACTIONAL",
-                "MAT_VALUE_BASED",
-                "EFF_ATOMIC_NUM",
-                "ELECTRON_DENSITY",
-                "IODINE",
-                "MD",
-            ]
-        )
-        | {"GSI MD"},
-    ),
+    ("material", _words(MATERIAL_MAPS)),
     ("mip", frozenset({"MIP", "MINIP", "AVERAGE_IP", "VRT", "VOLREN", "PROJECTION IMAGE", "DOSE_INFO"})),
     ("subtraction", frozenset({"SUB", "SUBTRACTION"})),
     ("reformat", frozenset({"MPR", "CPR", "REFORMATTED", "CSA MPR"})),
@@ -145,7 +104,8 @@ NOT_HU = frozenset({"MGML", "Z_EFF", "ED", "EDW", "PCT", "OD"})
 RESCALE = re.compile(r"^(?:10\^(-?\d+)\s+)?(\S+)$")
 # Words that vendors without multi-energy attributes use for material and density maps.
 MATERIAL_NAME = re.compile(
-    r"\[(?:mg/ml|%?edw|hu\*)|\b(?:iodine|water|calcium|hap|fat|uric acid)\s*\(|\biodine\b.*(?:map|density|no water)"
+    r"\[(?:mg/ml|%?edw|hu\*)|\b(?:iodine|water|calcium|hap|fat|uric acid)\s*\("
+    r"|\biodine\b.*(?:map|density|no water)"
     r"|z.?eff|effective\s*z|\belectron density\b|\brhoz\b|\bvnc\b|^uric acid$",
     re.IGNORECASE,
 )

@@ -1,4 +1,4 @@
-"""Regions that one DICOM object outlines, without their voxels: structures of an RTSTRUCT, segments of a SEG."""
+"""Regions that one DICOM object outlines, without voxels: ROIs of an RTSTRUCT, segments of a SEG."""
 
 from __future__ import annotations
 

@@ -1,0 +1,202 @@
+"""Frames of a series to volumes: split by what they show, sorted by where they lie, judged by their grid."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gclnm.images._split import split_series
+from gclnm.images._slices import Stack, stack
+from gclnm.images.frametypes import KINDS
+from gclnm.images.headers import ENHANCED_PET, FrameHeader
+from gclnm.images.sample import VolumeRef
+
+__all__ = ["Assembled", "assemble", "distinct", "series_key"]
+
+MILD_TILT_DEG = 0.1
+AXIS_WORDS = (("sagittal", 0), ("coronal", 1), ("axial", 2))
+
+
+@dataclass(frozen=True)
+class Assembled:
+    """One volume of a series.
+
+    Parameters
+    ----------
+    ref
+        Where its voxels are, slices sorted along the slice normal.
+    head
+        Header of its middle frame; what is the same in all frames is read there.
+    split
+        What tells it from the other volumes of its series (``"b=800"``, ``"t=2"``); empty if alone.
+    flags
+        What is odd about it, sorted: ``missing-slice``, ``duplicate-slice``, ``mixed-orientation``,
+        ``mixed-size``, ``gantry-tilt``, ``shifted-slices``, ``uneven-spacing``, ``single-slice``,
+        ``localizer``, ``projection``, ``derived-map``, ``not-signal``, ``not-hu``, ``mosaic``,
+        ``vframe``, ``no-geometry``, ``colour``, ``multi-file-multiframe``, ``enhanced-pet``.
+    usable, reason
+        Whether its voxels can be read as one volume of signal, HU or activity; why not.
+    sop_uids
+        SOP Instance UIDs of its slices, in their order (one for a multi-frame object).
+    size, spacing, origin, direction
+        Its grid, x, y, z; NaN or empty where the header does not say.
+    """
+
+    ref: VolumeRef
+    head: FrameHeader
+    split: str
+    flags: tuple[str, ...]
+    usable: bool
+    reason: str
+    sop_uids: tuple[str, ...]
+    size: tuple[int, int, int]
+    spacing: tuple[float, float, float]
+    origin: tuple[float, float, float]
+    direction: tuple[float, ...]
+    orientation: str
+
+
+def series_key(frame: FrameHeader) -> str:
+    """SeriesInstanceUID, or a digest of what else identifies the series where there is none.
+
+    Examples
+    --------
+    >>> series_key(FrameHeader(series_uid="1.2.3"))
+    '1.2.3'
+    """
+    if frame.series_uid:
+        return frame.series_uid
+    known = (
+        frame.patient_id,
+        frame.study_uid,
+        frame.study_date,
+        frame.frame_uid,
+        frame.modality,
+        str(frame.series_number),
+        frame.series_description,
+        str(frame.acquisition_number),
+        frame.kernel,
+        frame.sop_uid if frame.frame is not None else "",
+    )
+    return "no-uid-" + hashlib.sha256("\0".join(known).encode()).hexdigest()[:24]
+
+
+def instance_key(frame: FrameHeader) -> tuple[object, ...]:
+    """What identifies one frame: its SOP Instance UID, or place and time where it has none."""
+    if frame.sop_uid:
+        return (frame.patient_id, frame.sop_uid, frame.frame)
+    return (
+        frame.patient_id,
+        series_key(frame),
+        frame.instance_number,
+        frame.position,
+        frame.acquisition_time,
+        frame.content_time,
+        frame.frame,
+    )
+
+
+def distinct(frames: Iterable[FrameHeader]) -> tuple[list[FrameHeader], list[FrameHeader]]:
+    """Frames without copies, and the copies: the same object found again, as on a CD beside its study."""
+    seen: set[tuple[object, ...]] = set()
+    kept, copies = [], []
+    for frame in frames:
+        key = instance_key(frame)
+        (copies if key in seen else kept).append(frame)
+        seen.add(key)
+    return kept, copies
+
+
+def assemble(frames: Sequence[FrameHeader]) -> list[Assembled]:
+    """Volumes of one or several series, each sorted along its slice normal.
+
+    A series is split by kind of frame, keV, orientation and b-value, and where positions repeat by
+    frame type, echo, gradient direction, time and acquisition. Nothing is raised for a volume that
+    cannot be used: it comes back with the reason. File names play no part.
+
+    Parameters
+    ----------
+    frames
+        Headers from :func:`gclnm.images.headers.read_header`, in any order; copies count once.
+
+    Examples
+    --------
+    >>> from gclnm.images.headers import FrameHeader
+    >>> axial = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
+    >>> slices = [FrameHeader(file=f"{z}", sop_uid=f"{z}", series_uid="1.2", modality="CT", rows=4,
+    ...     columns=4, position=(0.0, 0.0, z), orientation=axial, spacing=(1.0, 1.0)) for z in (5.0, 0.0, 15.0)]
+    >>> volume, = assemble(slices)
+    >>> volume.ref.files, volume.flags, volume.reason
+    (('0.0', '5.0', '15.0'), ('missing-slice',), 'at 1 places 1 slices are missing')
+    """
+    series: dict[tuple[str, str], list[FrameHeader]] = {}
+    for frame in distinct(frames)[0]:
+        series.setdefault((frame.patient_id, series_key(frame)), []).append(frame)
+    return [volume for members in series.values() for volume in _volumes(members)]
+
+
+def _volumes(frames: list[FrameHeader]) -> list[Assembled]:
+    ordered = sorted(frames, key=lambda f: (f.instance_number or 0, f.frame or 0, f.sop_uid, f.file))
+    groups = split_series(ordered)
+    stacks = sum("stack=" in label for label, _ in groups)
+    return [_assembled(label, members, mixed=stacks > 1 and "stack=" in label) for label, members in groups]
+
+
+def _assembled(split: str, frames: list[FrameHeader], *, mixed: bool) -> Assembled:
+    result = stack(frames)
+    if mixed:
+        result.odd("mixed-orientation")
+    _check_objects(result)
+    head = result.frames[len(result.frames) // 2]
+    files = tuple(dict.fromkeys(f.file for f in result.frames))
+    several = head.frame is not None
+    key = series_key(head)
+    ref = VolumeRef(
+        volume_id=f"{key}/{split}" if split else key,
+        kind="dicom",
+        files=files,
+        frames=tuple(f.frame or 0 for f in result.frames) if several and len(files) == 1 else (),
+        modality=head.modality,
+    )
+    return Assembled(
+        ref=ref,
+        head=head,
+        split=split,
+        flags=tuple(sorted(result.flags)),
+        usable=not result.reasons,
+        reason="; ".join(result.reasons),
+        sop_uids=tuple(dict.fromkeys(f.sop_uid for f in result.frames if f.sop_uid)),
+        size=(head.columns, head.rows, len(result.frames)),
+        spacing=result.spacing,
+        origin=result.origin,
+        direction=result.direction,
+        orientation=_orientation(result.direction),
+    )
+
+
+def _check_objects(result: Stack) -> None:
+    """What the objects are, whatever their geometry."""
+    head = result.frames[0]
+    kind = KINDS[head.kind]
+    for flag in kind.flags:
+        result.odd(flag)
+    if kind.reason:
+        result.reasons.insert(0, kind.reason)
+    if head.sop_class == ENHANCED_PET:
+        result.odd("enhanced-pet", "Enhanced PET objects are not read yet")
+    if any(abs(f.tilt or 0.0) > MILD_TILT_DEG for f in result.frames):
+        result.odd("gantry-tilt")
+    if head.frame is not None and len({f.file for f in result.frames}) > 1:
+        result.odd("multi-file-multiframe", "the volume is spread over several multi-frame files")
+    if head.frame is None and head.n_frames > 1:
+        result.odd("no-geometry", "a multi-frame file of a single-frame class has no place for its frames")
+
+
+def _orientation(direction: tuple[float, ...]) -> str:
+    if not direction:
+        return "oblique"
+    normal = np.abs(np.array(direction).reshape(3, 3)[:, 2])
+    return next((word for word, axis in AXIS_WORDS if normal[axis] > 0.9), "oblique")
