@@ -1,0 +1,222 @@
+"""Which samples stay, which go, and what a user's table says about them."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from gclnm.catalog.expressions import unknown_column
+from gclnm.errors import InputError
+
+__all__ = ["exclusions", "joined", "one_per", "read_table", "text"]
+
+KEYS = (
+    "sample_id",
+    "patient_id",
+    "study_uid",
+    "series_uid",
+    "volume_id",
+    "modality",
+    "roi",
+    "roi_instance",
+    "rater",
+    "timepoint",
+)
+
+
+def text(value: Any) -> str:
+    """A cell of a user's table as text: blanks off, missing as empty, ``12.0`` as ``12``."""
+    if value is None or (isinstance(value, float) and np.isnan(value)) or value is pd.NA or value is pd.NaT:
+        return ""
+    if isinstance(value, (float, np.floating)) and float(value).is_integer():
+        return str(int(value))
+    return str(value).strip()
+
+
+def read_table(table: pd.DataFrame | str | os.PathLike[str], where: str) -> pd.DataFrame:
+    """A user's table, all of it as text: a DataFrame, or a CSV file in UTF-8."""
+    if isinstance(table, pd.DataFrame):
+        found = table
+    else:
+        try:
+            found = pd.read_csv(Path(table), dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+            raise InputError(
+                f"the table cannot be read ({type(error).__name__})",
+                where=f"{where}={os.fspath(table)!r}",
+                fix="Give a CSV file in UTF-8, or a DataFrame.",
+                code="bad-table",
+            ) from None
+    cells = {str(name).strip(): [text(value) for value in found[name]] for name in found.columns}
+    return pd.DataFrame(cells, dtype=object)
+
+
+def one_per(table: pd.DataFrame, keys: Sequence[str], prefer: Mapping[str, Any]) -> list[int]:
+    """Positions of the best row for each combination of ``keys``, in the order of the table."""
+    for name in (*keys, *prefer):
+        if name not in table.columns:
+            raise unknown_column(name, table.columns, where="one_per")
+    ranks = list(zip(*(_ranks(table[name], order, name) for name, order in prefer.items()), strict=True))
+    groups: dict[tuple[Any, ...], list[int]] = defaultdict(list)
+    for position, key in enumerate(table[list(keys)].itertuples(index=False, name=None)):
+        groups[key].append(position)
+    kept = []
+    for key, positions in groups.items():
+        best = min(ranks[i] for i in positions) if ranks else ()
+        winners = [i for i in positions if not ranks or ranks[i] == best]
+        if len(winners) > 1:
+            raise _tie(table.iloc[winners], dict(zip(keys, key, strict=True)))
+        kept += winners
+    return sorted(kept)
+
+
+def _ranks(column: pd.Series[Any], order: Any, name: str) -> list[float]:
+    """For each value how little it is wanted; missing values and those not listed come last."""
+    if isinstance(order, str) and order in ("smallest", "largest"):
+        if not pd.api.types.is_numeric_dtype(column):
+            raise InputError(
+                f"{order!r} needs numbers", where=f"prefer[{name!r}]", fix="List the values, the best first."
+            )
+        sign = 1.0 if order == "smallest" else -1.0
+        return [float("inf") if np.isnan(value) else sign * float(value) for value in column]
+    if isinstance(order, str) or not isinstance(order, Sequence):
+        raise InputError(
+            "prefer lists the values of a column, the best first, or says 'smallest' or 'largest'",
+            where=f"prefer[{name!r}]={order!r}",
+            fix="For example prefer={'kernel': ['STANDARD', 'SOFT'], 'slice_thickness_mm': 'smallest'}.",
+        )
+    places = {text(value): float(place) for place, value in reversed(list(enumerate(order)))}
+    return [places.get(text(value), float("inf")) for value in column]
+
+
+def _tie(rows: pd.DataFrame, key: Mapping[str, Any]) -> InputError:
+    values = {name: sorted(set(map(text, rows[name]))) for name in rows.columns if name not in key}
+    differ = [
+        f"{name} ({', '.join(found[:4])})"
+        for name, found in values.items()
+        if len(found) > 1 and name not in ("sample_id", "volume_id", "segmentation_id")
+    ]
+    return InputError(
+        f"{len(rows)} samples are equally good, and chance must not choose",
+        where=", ".join(f"{name}={value!r}" for name, value in key.items()),
+        fix=f"They differ in {', '.join(differ[:6]) or 'volume_id only'}: name one in prefer= or the keys.",
+        code="tie",
+    )
+
+
+def exclusions(where: Any, ids: Sequence[str], reason: str, gone: set[str]) -> dict[int, str]:
+    """Positions to leave out, with the reason of each; ``gone`` are the ids that left before."""
+    if isinstance(where, (str, os.PathLike)) and where not in ids:
+        return _listed(where, ids, reason, gone)
+    items = [where] if isinstance(where, str) else list(where)
+    if items and all(isinstance(item, (bool, np.bool_)) for item in items):
+        if len(items) != len(ids):
+            raise InputError(
+                f"{len(items)} booleans cannot choose among {len(ids)} samples",
+                where="exclude(where)",
+                fix="Give one for each row of .table.",
+            )
+        return {position: reason for position, item in enumerate(items) if item}
+    places = {sample_id: position for position, sample_id in enumerate(ids)}
+    missing = [str(item) for item in items if item not in places]
+    if missing:
+        raise InputError(
+            f"{len(missing)} of {len(items)} sample_ids are not among the samples",
+            where=f"exclude(where): {', '.join(missing[:3])}",
+            fix="See .table for those that are there, .excluded for those that left before.",
+        )
+    return {places[item]: reason for item in items}
+
+
+def _listed(path: str | os.PathLike[str], ids: Sequence[str], reason: str, gone: set[str]) -> dict[int, str]:
+    table = read_table(path, "where")
+    if "sample_id" not in table.columns:
+        raise InputError(
+            "the list of exclusions has no column sample_id",
+            where=os.fspath(path),
+            fix="Export it from the contour report, or write the columns sample_id and reason.",
+            code="bad-table",
+        )
+    given = table.get("reason", pd.Series([""] * len(table)))
+    listed = {key: why or reason for key, why in zip(table["sample_id"], given, strict=True) if key}
+    chosen = {position: listed[key] for position, key in enumerate(ids) if key in listed}
+    unknown = [key for key in listed if key not in ids and key not in gone]
+    if unknown:
+        raise InputError(
+            f"{len(unknown)} of {len(listed)} sample_ids of the list are not among the samples",
+            where=f"{os.fspath(path)}: {', '.join(unknown[:3])}",
+            fix="The list was made for other samples, or ROIs have changed since: export it again, or"
+            " exclude before you narrow by query().",
+        )
+    return chosen
+
+
+def joined(
+    samples: pd.DataFrame, table: pd.DataFrame | str | os.PathLike[str], on: Sequence[str] | None
+) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
+    """For each sample what a user's table says about it, and sentences on what did not match."""
+    values = table.reset_index(drop=True) if isinstance(table, pd.DataFrame) else read_table(table, "table")
+    rows = read_table(values, "table")
+    values.columns = rows.columns
+    keys = list(on) if on else [name for name in KEYS if name in rows.columns]
+    for name in keys:
+        if name not in rows.columns or name not in samples.columns:
+            raise unknown_column(
+                name, rows.columns if name in samples.columns else samples.columns, where="on"
+            )
+    new = [name for name in rows.columns if name not in keys]
+    if not keys or not new:
+        raise InputError(
+            "the table needs a column that says whom a row is about, and one with what is new",
+            where=f"its columns are {', '.join(rows.columns)}",
+            fix="For example patient_id, study_uid and timepoint.",
+            code="bad-table",
+        )
+    places = _unique_rows(rows, keys)
+    ours = [tuple(map(text, key)) for key in samples[keys].itertuples(index=False, name=None)]
+    if ours and not any(key in places for key in ours):
+        raise InputError(
+            f"no sample matches a row of the table by {', '.join(keys)}",
+            where=f"samples have {ours[0]}, the table has {next(iter(places), ())}",
+            fix="Compare the two; on= names the columns to match by.",
+            code="no-match",
+        )
+    changes = [
+        {name: values[name].iloc[places[key]] for name in new} if key in places else dict.fromkeys(new)
+        for key in ours
+    ]
+    return changes, _unmatched(ours, places, keys)
+
+
+def _unique_rows(rows: pd.DataFrame, keys: Sequence[str]) -> dict[tuple[str, ...], int]:
+    places: dict[tuple[str, ...], int] = {}
+    for position, key in enumerate(rows[list(keys)].itertuples(index=False, name=None)):
+        if key in places:
+            raise InputError(
+                "two rows of the table are about the same samples",
+                where=", ".join(f"{name}={value!r}" for name, value in zip(keys, key, strict=True)),
+                fix="Add a column that tells them apart (study_uid, roi ...) or drop one.",
+                code="bad-table",
+            )
+        places[key] = position
+    return places
+
+
+def _unmatched(
+    ours: Sequence[tuple[str, ...]], places: Mapping[tuple[str, ...], int], keys: Sequence[str]
+) -> tuple[str, ...]:
+    by = ", ".join(keys)
+    lonely = sum(key not in places for key in ours)
+    unused = len(set(places) - set(ours))
+    notes = []
+    if lonely:
+        notes.append(f"{lonely} samples have no row in the table, by {by}: their new coordinates are empty.")
+    if unused:
+        notes.append(f"{unused} rows of the table are about no sample, by {by}.")
+    return tuple(notes)

@@ -1,0 +1,345 @@
+"""Which volumes one ROI belongs to: by reference, acquisition, geometry or frame of reference."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from gclnm.errors import GeometryError
+from gclnm.images.geometry import Geometry
+
+if TYPE_CHECKING:
+    from gclnm.catalog.catalog import Catalog
+
+__all__ = ["Linker", "Links", "On", "Refusal", "same_acquisition"]
+
+On = Literal["reference", "acquisition", "geometry", "frame"]
+Record = Mapping[str, Any]
+
+SAME_TIME_S = 1.0
+# A mask may be cropped: its voxels must then coincide with the image's, to this part of a voxel.
+SAME_VOXEL = 0.01
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why something is in no sample: a stable code, a sentence, what to do about it."""
+
+    code: str
+    reason: str
+    fix: str = ""
+    severity: Literal["refused", "info"] = "refused"
+
+
+@dataclass(frozen=True)
+class Links:
+    """The volumes of one ROI, and by which rule each was found."""
+
+    by: Mapping[str, str]
+
+
+def same_acquisition(a: Record, b: Record) -> bool:
+    """Whether two volumes were reconstructed from one acquisition.
+
+    Same study, frame of reference and modality; acquisition times within one second and acquisition
+    numbers equal, where both volumes state them, and at least one of the two stated; no other phase
+    and no other temporal position. Without evidence the answer is no: arterial and portal venous
+    images also share study and frame.
+    """
+    if a["volume_id"] == b["volume_id"]:
+        return True
+    if any(not a[key] or a[key] != b[key] for key in ("study_uid", "frame_uid", "modality")):
+        return False
+    if a["phase"] != b["phase"] and "unknown" not in (a["phase"], b["phase"]):
+        return False
+    if _stated(a, b, "temporal_position") is False:
+        return False
+    times = _same_time(a["acquisition_time"], b["acquisition_time"])
+    numbers = _stated(a, b, "acquisition_number")
+    return False not in (times, numbers) and True in (times, numbers)
+
+
+def _stated(a: Record, b: Record, key: str) -> bool | None:
+    """Whether two values are equal; None when one is not stated."""
+    values = [_text(record.get(key)) for record in (a, b)]
+    return None if "" in values else values[0] == values[1]
+
+
+def _same_time(a: Any, b: Any) -> bool | None:
+    seconds = [_seconds(value) for value in (a, b)]
+    if seconds[0] is None or seconds[1] is None:
+        return None
+    return abs(seconds[0] - seconds[1]) < SAME_TIME_S
+
+
+def _seconds(time: Any) -> float | None:
+    """Seconds since midnight of a DICOM time (HHMMSS.ffffff) or date and time."""
+    text = _text(time).replace(":", "")
+    whole, _, fraction = text.partition(".")
+    if len(whole) > 6:
+        whole = whole[8:14]
+    if not whole.isdecimal() or len(whole) not in (2, 4, 6):
+        return None
+    whole = whole.ljust(6, "0")
+    value = int(whole[:2]) * 3600 + int(whole[2:4]) * 60 + int(whole[4:])
+    return value + (float(f"0.{fraction}") if fraction.isdecimal() else 0.0)
+
+
+def _text(value: Any) -> str:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    text = str(value).strip()
+    return "" if text in ("<NA>", "nan", "None") else text
+
+
+class Linker:
+    """Finds the volumes of ROIs in one catalog."""
+
+    def __init__(self, catalog: Catalog, segmentations: Sequence[Record]) -> None:
+        records = catalog.volumes.drop_duplicates("volume_id").to_dict("records")
+        self.volumes: dict[str, Record] = {r["volume_id"]: {str(k): v for k, v in r.items()} for r in records}
+        self._referenced = {
+            s["segmentation_id"]: catalog.referenced(s["segmentation_id"])
+            for s in segmentations
+            if s["kind"] != "labelmap"
+        }
+        self._instances = catalog.instances
+        self._grids: dict[str, Geometry | None] = {}
+
+    @cached_property
+    def _by_patient(self) -> dict[str, list[Record]]:
+        groups: dict[str, list[Record]] = defaultdict(list)
+        for volume in self.volumes.values():
+            groups[volume["patient_id"]].append(volume)
+        return groups
+
+    @cached_property
+    def _by_series(self) -> dict[str, list[str]]:
+        groups: dict[str, list[str]] = defaultdict(list)
+        for volume_id, volume in self.volumes.items():
+            groups[volume["series_uid"]].append(volume_id)
+        return groups
+
+    @cached_property
+    def _by_sop(self) -> dict[str, list[str]]:
+        wanted = set().union(*self._referenced.values())
+        table = self._instances[self._instances["sop_uid"].isin(wanted)]
+        groups: dict[str, list[str]] = defaultdict(list)
+        for sop_uid, volume_id in zip(table["sop_uid"], table["volume_id"], strict=True):
+            if volume_id in self.volumes and volume_id not in groups[sop_uid]:
+                groups[sop_uid].append(volume_id)
+        return groups
+
+    def link(self, roi: Record, on: On, modalities: frozenset[str]) -> Links | Refusal:
+        """The volumes of one ROI (a row of ``catalog.segmentations``), or why there is none.
+
+        ``modalities`` narrows the volumes; empty for all.
+        """
+        if on == "frame":
+            return self._frame(roi, modalities)
+        anchors = self._geometry(roi, modalities) if on == "geometry" else self._anchors(roi, modalities)
+        if isinstance(anchors, Refusal):
+            return anchors
+        if on == "acquisition":
+            return self._acquisition(anchors, modalities)
+        if len(anchors.by) > 1:
+            return self._ambiguous(anchors)
+        return self._wanted(anchors, modalities)
+
+    def _anchors(self, roi: Record, modalities: frozenset[str]) -> Links | Refusal:
+        """What the ROI says itself that it was drawn on; several volumes when it does not decide."""
+        found = self._named_image(roi, modalities) if roi["kind"] == "labelmap" else self._referenced_by(roi)
+        if isinstance(found, Refusal):
+            return found
+        other = {self.volumes[v]["patient_id"] for v in found.by} - {roi["patient_id"]}
+        if other and roi["patient_id"]:
+            return Refusal(
+                "other-patient",
+                "the image it refers to carries another patient id",
+                "One of the two was renamed: correct the ids, or give scan() a patient_key that joins them.",
+            )
+        return found
+
+    def _named_image(self, roi: Record, modalities: frozenset[str]) -> Links | Refusal:
+        named = _text(roi["referenced_volume_id"])
+        if named in self.volumes:
+            return Links({named: "file-name"})
+        if named:
+            return Refusal("missing-image", "the image that its file name refers to is not in the catalog")
+        return self._geometry(roi, modalities)
+
+    def _referenced_by(self, roi: Record) -> Links | Refusal:
+        sop_uids = self._referenced[roi["segmentation_id"]]
+        counts: dict[str, int] = defaultdict(int)
+        for sop_uid in sop_uids:
+            for volume_id in self._by_sop.get(sop_uid, ()):
+                counts[volume_id] += 1
+        if counts:
+            complete = [v for v, n in counts.items() if n == len(sop_uids)]
+            return Links(dict.fromkeys(complete or counts, "reference"))
+        series_uid = _text(roi["referenced_series_uid"])
+        in_series = self._by_series.get(series_uid, []) if series_uid else []
+        if in_series and not sop_uids:
+            return Links(dict.fromkeys(in_series, "reference"))
+        return self._nothing_referenced(series_uid, bool(in_series))
+
+    @staticmethod
+    def _nothing_referenced(series_uid: str, in_series: bool) -> Refusal:
+        if in_series:
+            return Refusal(
+                "missing-slices",
+                "none of the slices it was drawn on is among the images of its series",
+                "Export the whole series; or ask for on='frame' if another copy of it is there.",
+            )
+        if series_uid:
+            return Refusal(
+                "missing-series",
+                "the series it was drawn on is not in the catalog",
+                "Add the series to the folder; or ask for on='frame' to use it on other images.",
+            )
+        return Refusal(
+            "no-reference", "it refers to no image at all", "Pair it by a manifest, or ask for on='frame'."
+        )
+
+    def _ambiguous(self, links: Links) -> Refusal:
+        splits = "; ".join(sorted(_text(self.volumes[v].get("split")) or "whole" for v in links.by))
+        if (
+            len({self.volumes[v]["series_uid"] for v in links.by}) == 1
+            and "geometry" not in links.by.values()
+        ):
+            return Refusal(
+                "several-volumes",
+                f"the slices it was drawn on are in {len(links.by)} volumes of one series ({splits})",
+                "Ask for on='acquisition' to use it on each, or name the volume in a manifest.",
+            )
+        return Refusal(
+            "several-volumes",
+            f"{len(links.by)} volumes fit it equally well",
+            "Narrow by modality=, ask for on='acquisition', or name the volume in a manifest.",
+        )
+
+    def _wanted(self, links: Links, modalities: frozenset[str]) -> Links | Refusal:
+        by = {v: how for v, how in links.by.items() if self._is_wanted(v, modalities)}
+        if by:
+            return Links(by)
+        found = sorted({self.volumes[v]["modality"] for v in links.by})
+        return Refusal("other-modality", f"it belongs to {' and '.join(found)} images", severity="info")
+
+    def _is_wanted(self, volume_id: str, modalities: frozenset[str]) -> bool:
+        return not modalities or self.volumes[volume_id]["modality"] in modalities
+
+    def _acquisition(self, anchors: Links, modalities: frozenset[str]) -> Links | Refusal:
+        first, *others = (self.volumes[v] for v in anchors.by)
+        if any(not same_acquisition(first, other) for other in others):
+            return self._ambiguous(anchors)
+        by = {
+            volume["volume_id"]: anchors.by.get(volume["volume_id"], "acquisition")
+            for volume in self._by_patient[first["patient_id"]]
+            if same_acquisition(first, volume)
+        }
+        # A volume that cannot be used is no loss where others of the acquisition can.
+        usable = {v: how for v, how in by.items() if self.volumes[v]["usable"]}
+        return self._wanted(Links(usable or by), modalities)
+
+    def _frame(self, roi: Record, modalities: frozenset[str]) -> Links | Refusal:
+        frame_uid = _text(roi["frame_uid"])
+        if not frame_uid:
+            return Refusal(
+                "no-frame", "it states no frame of reference", "Pair it by on='geometry' or a manifest."
+            )
+        by = {
+            volume["volume_id"]: "frame"
+            for volume in self._by_patient[roi["patient_id"]]
+            if volume["frame_uid"] == frame_uid and volume["usable"]
+        }
+        if not by:
+            return Refusal("missing-series", "no usable image of this patient has its frame of reference")
+        return self._wanted(Links(by), modalities)
+
+    def _geometry(self, roi: Record, modalities: frozenset[str]) -> Links | Refusal:
+        grid = geometry_of(roi)
+        if grid is None:
+            return Refusal(
+                "no-grid",
+                "it has no grid of voxels to compare",
+                "Contours pair by on='reference' or 'frame'.",
+            )
+        candidates = [
+            volume["volume_id"]
+            for volume in self._by_patient[roi["patient_id"]]
+            if self._is_wanted(volume["volume_id"], modalities) and volume["usable"]
+        ]
+        grids = [(v, g) for v in candidates if (g := self._grid(v)) is not None]
+        fits = [v for v, g in grids if g.agrees(grid)] or [v for v, g in grids if _contains(g, grid)]
+        if fits:
+            return Links(dict.fromkeys(fits, "geometry"))
+        return Refusal(
+            "no-image-of-this-grid",
+            f"none of the {len(candidates)} images of this patient has its grid",
+            "Pair it by a manifest: a mask on another grid is resampled onto the image.",
+        )
+
+    def _grid(self, volume_id: str) -> Geometry | None:
+        if volume_id not in self._grids:
+            self._grids[volume_id] = geometry_of(self.volumes[volume_id])
+        return self._grids[volume_id]
+
+
+def _contains(image: Geometry, mask: Geometry) -> bool:
+    """Whether the mask's voxels are voxels of the image (a cropped label map)."""
+    start = image.to_index([mask.origin_mm])[0]
+    rounded = np.rint(start)
+    if np.any(np.abs(start - rounded) > SAME_VOXEL) or np.any(rounded < 0):
+        return False
+    if np.any(rounded + mask.size > np.asarray(image.size)):
+        return False
+    x, y, z = (int(n) for n in rounded)
+    return image.crop((x, y, z), mask.size).agrees(mask)
+
+
+def geometry_of(row: Record) -> Geometry | None:
+    """The grid in a row of the volumes or segmentations table; None where there is none."""
+    try:
+        size, spacing, origin = (
+            _numbers(row, "size", 3),
+            _numbers(row, "spacing", 3),
+            _numbers(row, "origin", 3),
+        )
+        d = _numbers(row, "direction", 9)
+        return Geometry(
+            size=(int(size[0]), int(size[1]), int(size[2])),
+            spacing_mm=(spacing[0], spacing[1], spacing[2]),
+            origin_mm=(origin[0], origin[1], origin[2]),
+            direction=((d[0], d[1], d[2]), (d[3], d[4], d[5]), (d[6], d[7], d[8])),
+        )
+    except (ValueError, GeometryError):
+        return None
+
+
+COLUMNS = {
+    "size": ("columns", "rows", "n_slices"),
+    "spacing": ("spacing_x_mm", "spacing_y_mm", "spacing_z_mm"),
+    "origin": ("origin_x_mm", "origin_y_mm", "origin_z_mm"),
+}
+
+
+def _numbers(row: Record, name: str, count: int) -> list[float]:
+    """Numbers of one property: in columns of their own (volumes) or in one text (segmentations)."""
+    columns = COLUMNS.get(name, ())
+    values: Iterable[Any]
+    if columns and columns[0] in row:
+        values = [row[column] for column in columns]
+    else:
+        values = _text(row.get(name)).replace("\\", " ").replace(",", " ").replace(";", " ").split()
+    numbers = [float(value) for value in values]
+    if len(numbers) != count or not all(math.isfinite(n) for n in numbers):
+        raise ValueError(name)
+    return numbers

@@ -1,0 +1,43 @@
+"""How many connected parts an ROI has: nodes that share one label."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from gclnm.catalog.link import Refusal
+from gclnm.errors import GclnmError
+from gclnm.images.components import component_sizes
+from gclnm.images.load import load_mask, load_volume
+from gclnm.images.sample import MaskRef, VolumeRef
+from gclnm.images.volume import Mask, Volume
+
+__all__ = ["component_count"]
+
+
+def component_count(mask: MaskRef, image: VolumeRef) -> int | Refusal:
+    """Number of connected parts of an ROI; reads its voxels (for contours, its image too).
+
+    Voxels that share a face, an edge or a corner are connected. Part 1 is the largest.
+    """
+    try:
+        return len(component_sizes(_read(mask, image)))
+    except GclnmError as error:
+        return Refusal(error.code, error.what, error.fix)
+
+
+def _read(mask: MaskRef, image: VolumeRef) -> Mask:
+    if mask.kind == "seg":
+        from gclnm.images.seg import read_seg
+
+        return read_seg(mask.file, mask.label)
+    if mask.kind == "labelmap":
+        from gclnm.images.imagefiles import load_labelmap
+
+        return load_labelmap(mask)
+    return load_mask(mask, _image(image))
+
+
+@lru_cache(maxsize=1)
+def _image(ref: VolumeRef) -> Volume:
+    # ROIs of one image follow each other: one volume in memory is enough.
+    return load_volume(ref)
