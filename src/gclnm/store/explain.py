@@ -1,0 +1,212 @@
+"""The way of one row, in words and data."""
+
+from __future__ import annotations
+
+import html
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gclnm.errors import StoreError
+from gclnm.store.history import commit_of_row
+from gclnm.store.layout import TEXT, array, coordinates, read_text, set_group, set_names
+from gclnm.store.read import existing_set
+
+if TYPE_CHECKING:
+    import zarr
+
+    from gclnm.store.repository import Repository
+
+__all__ = ["Explanation", "explain"]
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Where one row of a set comes from.
+
+    Attributes
+    ----------
+    sample_id, set
+        The row's key and its set.
+    status, reason
+        Whether it was computed, and why not.
+    coords
+        Its coordinates; missing ones are left out.
+    revision, revisions
+        The current revision, and what is known of each: revision, status, reason, commit, time.
+    recipe, recipe_id, engine
+        Every choice between file and feature.
+    versions
+        The software that the row was written with.
+    commit, written
+        The commit that wrote it, and when (UTC).
+    inputs_sha256
+        Digest of everything it was computed from.
+    history
+        The steps that were done to image and ROI, as the row recorded them.
+    computed, features
+        How many features have a value, of how many.
+    diagnostics
+        Voxel count, intensity range, bins ... by name.
+    """
+
+    sample_id: str
+    set: str
+    status: str
+    reason: str
+    coords: dict[str, str | float]
+    revision: int
+    revisions: tuple[dict[str, Any], ...]
+    recipe: dict[str, Any]
+    recipe_id: str
+    engine: str
+    versions: dict[str, str]
+    commit: str
+    written: datetime
+    inputs_sha256: str
+    history: Any
+    computed: int
+    features: int
+    diagnostics: dict[str, float]
+
+    def lines(self) -> list[tuple[str, str]]:
+        """The same as pairs of what and how: what the text and the notebook view are made of."""
+        outcome = f"{self.computed} of {self.features} features" if self.status == "ok" else self.reason
+        recipe_name = str(self.recipe.get("name", ""))
+        found = [
+            ("sample", f"{self.sample_id} in set {self.set!r}"),
+            ("status", f"{self.status}: {outcome}"),
+            *((name, str(value)) for name, value in self.coords.items()),
+            ("recipe", f"{recipe_name} {self.recipe_id[:12]}, engine {self.engine}".strip()),
+            ("written", f"{self.written:%Y-%m-%d %H:%M:%S} UTC in commit {self.commit}"),
+            ("revision", _revision_words(self.revisions)),
+            ("with", ", ".join(f"{name} {version}" for name, version in self.versions.items())),
+            ("inputs", f"sha256 {self.inputs_sha256}" if self.inputs_sha256 else "were not read"),
+        ]
+        found += [(f"step: {part}", text) for part, text in _steps(self.history)]
+        return found + [(name, f"{value:g}") for name, value in self.diagnostics.items()]
+
+    def __repr__(self) -> str:
+        lines = self.lines()
+        width = max(len(name) for name, _ in lines)
+        return "\n".join(f"{name:<{width}}  {value}" for name, value in lines)
+
+    def _repr_html_(self) -> str:
+        cells = (
+            f"<tr><th style='text-align:left'>{html.escape(name)}</th>"
+            f"<td style='text-align:left'>{html.escape(value)}</td></tr>"
+            for name, value in self.lines()
+        )
+        return f"<table>{''.join(cells)}</table>"
+
+
+def explain(repository: Repository, snapshot: str, sample_id: str, name: str | None) -> Explanation:
+    """The current row of a key as it was at a commit."""
+    root = repository.root(snapshot)
+    name, group, positions = _find(repository, root, sample_id, name)
+    generation = str(group.attrs["generation"])
+    commits = [commit_of_row(repository, snapshot, generation, position) for position in positions]
+    at, written = positions[-1], commits[-1]
+    row = {key: _cell(group, key, at) for key in ("status", "reason", "inputs_sha256", "history", "revision")}
+    values, measured = (np.asarray(array(group, key)[at]) for key in ("value", "diagnostic"))
+    diagnostics = zip(read_text(group, "diagnostic_name"), measured, strict=True)
+    attrs: dict[str, Any] = dict(group.attrs)
+    return Explanation(
+        sample_id=sample_id,
+        set=name,
+        status=row["status"],
+        reason=row["reason"],
+        coords=_coords(group, at),
+        revision=row["revision"],
+        revisions=tuple(_revision(group, p, c) for p, c in zip(positions, commits, strict=True)),
+        recipe=json.loads(attrs["recipe"]),
+        recipe_id=attrs["recipe_id"],
+        engine=attrs["engine"],
+        versions=dict(sorted(written.metadata["versions"].items())),
+        commit=written.id,
+        written=written.written_at,
+        inputs_sha256=row["inputs_sha256"],
+        history=json.loads(row["history"] or "{}"),
+        computed=int(np.count_nonzero(~np.isnan(values))),
+        features=len(values),
+        diagnostics={str(key): float(value) for key, value in diagnostics if not np.isnan(value)},
+    )
+
+
+def _find(
+    repository: Repository, root: zarr.Group, sample_id: str, name: str | None
+) -> tuple[str, zarr.Group, list[int]]:
+    """The set that holds a key, and the positions of its revisions, oldest first."""
+    if name is not None:
+        existing_set(root, name, repository.url)
+    places = {}
+    for candidate in [name] if name is not None else set_names(root):
+        group = set_group(root, candidate)
+        if group is not None:
+            ids = array(group, "sample_id")[:]
+            positions = np.flatnonzero(ids == np.array(sample_id, dtype=TEXT))
+            if positions.size:
+                places[candidate] = (group, [int(position) for position in positions])
+    if not places:
+        raise StoreError(
+            "no row has this sample_id",
+            where=repr(sample_id),
+            fix="The keys are in the column sample_id of table() and keys().",
+            code="unknown-sample",
+        )
+    if len(places) > 1:
+        raise StoreError(
+            "several sets hold this sample",
+            where=repr(sample_id),
+            fix=f"Say which: name= {', '.join(places)}.",
+        )
+    found, (group, positions_found) = next(iter(places.items()))
+    return found, group, positions_found
+
+
+def _cell(group: zarr.Group, name: str, position: int) -> Any:
+    value = np.asarray(array(group, name)[position : position + 1])[0]
+    return value.item() if isinstance(value, np.generic) else str(value)
+
+
+def _coords(group: zarr.Group, position: int) -> dict[str, str | float]:
+    cells = {name: _cell(group, name, position) for name in coordinates(group)}
+    return {name: value for name, value in cells.items() if value != "" and value == value}
+
+
+def _revision(group: zarr.Group, position: int, commit: Any) -> dict[str, Any]:
+    known = {key: _cell(group, key, position) for key in ("revision", "status", "reason", "inputs_sha256")}
+    return known | {"commit": commit.id, "time": commit.written_at}
+
+
+def _revision_words(revisions: tuple[dict[str, Any], ...]) -> str:
+    if len(revisions) == 1:
+        return "1, never replaced"
+    before = ", ".join(
+        f"{r['revision']} ({r['status']}, {r['time']:%Y-%m-%d}, {r['commit']})" for r in revisions[:-1]
+    )
+    return f"{revisions[-1]['revision']}; before it {before}"
+
+
+def _steps(history: Any) -> list[tuple[str, str]]:
+    """The recorded steps as text, whatever parts the row has (image, roi, notes)."""
+    parts = history.items() if isinstance(history, dict) else [("all", history)] if history else []
+    return [
+        (str(part), _step_words(step))
+        for part, steps in parts
+        for step in (steps if isinstance(steps, list) else [steps])
+        if step
+    ]
+
+
+def _step_words(step: Any) -> str:
+    if not isinstance(step, dict):
+        return str(step)
+    if "step" not in step:
+        return ", ".join(f"{key}: {value}" for key, value in step.items())
+    settings = ", ".join(f"{key}={value}" for key, value in dict(step.get("settings", {})).items())
+    note = f" ({step['note']})" if step.get("note") else ""
+    return f"{step['step']} {settings}".strip() + note

@@ -1,0 +1,150 @@
+"""The history of a store: its commits as a table, and the commit that a tag, an id or a date means."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, time
+from typing import TYPE_CHECKING, Any
+
+from gclnm.errors import InputError, StoreError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from gclnm.store.repository import Repository
+
+__all__ = ["At", "commit_of_row", "log", "resolve", "sentence"]
+
+At = str | datetime | None
+COMMIT = re.compile(r"[0-9A-Z]{4,20}")
+TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+
+
+def sentence(name: str, record: dict[str, Any]) -> str:
+    """What a commit did, in words.
+
+    Examples
+    --------
+    >>> sentence("ct", {"action": "append", "added": 12, "replaced": 1, "failed": 2})
+    'ct: 12 rows added, 1 replaced, 2 of them failed'
+    """
+    parts = []
+    if record["action"] != "append":
+        parts.append({"create": "set created", "replace": "set started anew"}[record["action"]])
+    if record.get("added"):
+        parts.append(f"{record['added']} row{'s' if record['added'] > 1 else ''} added")
+    if record.get("replaced"):
+        parts.append(f"{record['replaced']} replaced")
+    if record.get("failed"):
+        parts.append(f"{record['failed']} of them failed")
+    return f"{name}: {', '.join(parts)}"
+
+
+def log(repository: Repository) -> pd.DataFrame:
+    """Every commit, newest first."""
+    import pandas as pd
+
+    tags: dict[str, list[str]] = {}
+    for tag, commit in repository.tags().items():
+        tags.setdefault(commit, []).append(tag)
+    rows = []
+    for snapshot in repository.ancestry():
+        record = dict(snapshot.metadata)
+        if "action" not in record:  # Icechunk's own first snapshot.
+            continue
+        rows.append(
+            {
+                "time": snapshot.written_at,
+                "commit": snapshot.id,
+                "set": record.get("set", ""),
+                "what": snapshot.message,
+                "added": int(record.get("added", 0)),
+                "replaced": int(record.get("replaced", 0)),
+                "failed": int(record.get("failed", 0)),
+                "message": record.get("message", ""),
+                "tags": ", ".join(sorted(tags.get(snapshot.id, []))),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def resolve(repository: Repository, at: At) -> str:
+    """Id of the commit that a tag, a commit id (or the start of one) or a date means; None: the newest."""
+    if at is None:
+        return repository.tip()
+    if isinstance(at, datetime):
+        return _as_of(repository, at)
+    if not isinstance(at, str) or not at:
+        raise InputError(f"at= cannot be a {type(at).__name__}", fix="Give a tag, a commit or a date.")
+    tags = repository.tags()
+    if at in tags:
+        return tags[at]
+    if COMMIT.fullmatch(at.upper()):
+        found = [snapshot.id for snapshot in repository.ancestry() if snapshot.id.startswith(at.upper())]
+        if len(found) == 1:
+            return str(found[0])
+        if found:
+            raise StoreError(
+                "several commits begin like this", where=at, fix=f"Give more of it: {', '.join(found[:5])}."
+            )
+    moment = _moment(at)
+    if moment is None:
+        known = f"Tags: {', '.join(tags)}." if tags else "The store has no tags."
+        raise StoreError(
+            "no tag, commit or date is called this",
+            where=repr(at),
+            fix=f"{known} Commits and dates are in log().",
+            code="no-such-version",
+        )
+    return _as_of(repository, moment)
+
+
+def _moment(text: str) -> datetime | None:
+    """An ISO date or time; a date alone means its end."""
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        pass
+    else:
+        return datetime.combine(day, time.max, UTC)
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def _as_of(repository: Repository, moment: datetime) -> str:
+    # A time without a zone is read as the log shows times.
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    first = None
+    for snapshot in repository.ancestry():
+        if "action" in snapshot.metadata:
+            first = snapshot.written_at
+            if first <= moment:
+                return str(snapshot.id)
+    raise StoreError(
+        "the store did not exist then",
+        where=moment.isoformat(timespec="seconds"),
+        fix=f"Its first commit is of {first:%Y-%m-%d %H:%M:%S} UTC." if first else "",
+        code="no-such-version",
+    )
+
+
+def check_tag(name: str) -> str:
+    """The name of a tag, where it can be one."""
+    if not isinstance(name, str) or not TAG.fullmatch(name):
+        raise InputError(
+            "a tag cannot have this name",
+            where=repr(name),
+            fix="Use letters, digits, '-', '_' and '.', starting with a letter or digit.",
+        )
+    return name
+
+
+def commit_of_row(repository: Repository, snapshot: str, generation: str, position: int) -> Any:
+    """The commit that wrote the row at a position of a set."""
+    for candidate in repository.ancestry(snapshot):
+        record = candidate.metadata
+        if record.get("generation") == generation and record["start"] <= position < record["stop"]:
+            return candidate
+    raise StoreError("no commit says that it wrote this row", where=repository.url, code="damaged")
