@@ -1,0 +1,6 @@
+"""Harmonisation: each modality's stored quantity to the one that features are computed on, or a refusal."""
+
+from gclnm.harmonize.dispatch import harmonize
+from gclnm.harmonize.settings import HarmonizeSettings
+
+__all__ = ["HarmonizeSettings", "harmonize"]

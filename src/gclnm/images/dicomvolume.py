@@ -1,0 +1,215 @@
+"""One DICOM image volume: from classic slices or from frames of one enhanced object."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gclnm.errors import GeometryError, QuantityError
+from gclnm.images.dicomfile import frame_count, group_item, number, read_dataset, text
+from gclnm.images.facts import pet_facts, scanner_facts, slice_facts
+from gclnm.images.geometry import Geometry
+from gclnm.images.pixels import padding_values, stored_frames
+from gclnm.images.sample import VolumeRef
+from gclnm.images.stack import Plane, stack
+from gclnm.images.values import Scale, frame_scale
+from gclnm.images.volume import Step, Volume
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from pydicom.dataset import Dataset
+
+    from gclnm.images.volume import Fact
+
+__all__ = ["load_dicom"]
+
+AIR_HU = -1024.0
+# A "padding" value that would be a plausible tissue is more likely a wrong tag than 10,000 missing voxels.
+_TISSUE_HU = (-900.0, 3071.0)
+
+
+@dataclass
+class _Counts:
+    """What was done to voxels on the way, over all slices."""
+
+    padded: int = 0
+    below_air: int = 0
+    doubtful_padding: int = 0
+    scales: Counter[Scale] = field(default_factory=Counter)
+    syntaxes: set[str] = field(default_factory=set)
+
+
+def load_dicom(ref: VolumeRef) -> Volume:
+    """Load the volume that ``ref`` names: sorted by position, rescaled slice by slice, padding masked.
+
+    Raises
+    ------
+    ReadError
+        A file is absent, ends early or cannot be decoded.
+    GeometryError
+        Slices are missing, doubled, uneven, tilted or of several sizes.
+    QuantityError
+        Slices hold different quantities.
+    """
+    where = ref.files[0]
+    planes: list[Plane] = []
+    slices: list[NDArray[np.float32]] = []
+    facts: dict[str, Fact] = {}
+    pet: list[dict[str, Fact]] = []
+    counts = _Counts()
+    frame_uids: set[str] = set()
+    for dataset, frames, path in _objects(ref):
+        facts = facts or scanner_facts(dataset)
+        counts.syntaxes.add(dataset.file_meta.TransferSyntaxUID.name)
+        frame_uids.add(text(dataset, "FrameOfReferenceUID"))
+        if facts["modality"] == "PT":
+            pet.append(slice_facts(dataset))
+        stored = stored_frames(dataset, frames, path)
+        for array, frame in zip(stored, frames, strict=True):
+            planes.append(_plane(dataset, frame))
+            slices.append(_measured(array, dataset, frame, path, counts))
+    if len(frame_uids) > 1:
+        raise GeometryError("slices lie in several frames of reference", where=where, code="mixed-frames")
+    geometry, order, notes = _grid(planes, frame_uids.pop(), where)
+    quantity = _one_quantity(counts, where)
+    if pet:
+        facts |= pet_facts(pet)
+    if not geometry.frame_uid and notes:
+        facts["geometry_assumed"] = True
+    return Volume(
+        array=np.stack([slices[i] for i in order]),
+        geometry=geometry,
+        quantity=quantity,
+        facts=facts,
+        history=_history(ref, counts, quantity, notes),
+    )
+
+
+def _objects(ref: VolumeRef) -> Iterator[tuple[Dataset, list[int], str]]:
+    """Datasets of the volume with the frames to take from each."""
+    for path in ref.files:
+        dataset = read_dataset(path)
+        frames = list(ref.frames) if len(ref.files) == 1 and ref.frames else list(range(frame_count(dataset)))
+        yield dataset, frames, path
+
+
+def _plane(dataset: Dataset, frame: int) -> Plane:
+    position = _numbers(dataset, frame, "PlanePositionSequence", "ImagePositionPatient", 3)
+    orientation = _numbers(dataset, frame, "PlaneOrientationSequence", "ImageOrientationPatient", 6)
+    spacing = _numbers(dataset, frame, "PixelMeasuresSequence", "PixelSpacing", 2)
+    measures = group_item(dataset, frame, "PixelMeasuresSequence")
+    source = dataset if measures is None else measures
+    return Plane(
+        position=None if position is None else (position[0], position[1], position[2]),
+        orientation=orientation,
+        spacing_mm=None if spacing is None else (spacing[0], spacing[1]),
+        rows=int(dataset.Rows),
+        columns=int(dataset.Columns),
+        thickness_mm=number(source, "SliceThickness"),
+        step_mm=number(source, "SpacingBetweenSlices"),
+    )
+
+
+def _numbers(
+    dataset: Dataset, frame: int, sequence: str, keyword: str, count: int
+) -> tuple[float, ...] | None:
+    group = group_item(dataset, frame, sequence)
+    parts = text(dataset if group is None else group, keyword).split("\\")
+    try:
+        values = tuple(float(part) for part in parts)
+    except ValueError:
+        return None
+    return values if len(values) == count and np.isfinite(values).all() else None
+
+
+def _measured(
+    stored: NDArray[Any], dataset: Dataset, frame: int, where: str, counts: _Counts
+) -> NDArray[np.float32]:
+    """One frame in its quantity, padding set to air (CT) or zero."""
+    scale = frame_scale(dataset, frame, where)
+    counts.scales[scale] += 1
+    values = stored * np.float64(scale.slope) + scale.intercept
+    padded = _padding(stored, dataset, scale, counts)
+    if padded is not None:
+        values[padded] = AIR_HU if scale.quantity == "HU" else 0.0
+    if scale.quantity == "HU":
+        below = values < AIR_HU
+        counts.below_air += int(below.sum())
+        values[below] = AIR_HU
+    return values.astype(np.float32)
+
+
+def _padding(
+    stored: NDArray[Any], dataset: Dataset, scale: Scale, counts: _Counts
+) -> NDArray[np.bool_] | None:
+    """Voxels whose stored value means "no data"."""
+    limits = padding_values(dataset)
+    if limits is None or stored.dtype.kind == "f":
+        return None
+    padded = (stored >= limits[0]) & (stored <= limits[1])
+    n = int(padded.sum())
+    if scale.quantity == "HU" and n:
+        ends = sorted(scale.slope * value + scale.intercept for value in limits)
+        if ends[1] > _TISSUE_HU[0] and ends[0] < _TISSUE_HU[1]:
+            counts.doubtful_padding += n
+            return None
+    counts.padded += n
+    return padded
+
+
+def _grid(planes: Sequence[Plane], frame_uid: str, where: str) -> tuple[Geometry, list[int], str]:
+    first = planes[0]
+    if all(p.position is None and p.orientation is None and p.spacing_mm is None for p in planes):
+        # Nothing can be placed on such an image, yet its pixels can be looked at.
+        size = (first.columns, first.rows, len(planes))
+        note = "the header has no positions: an index grid of 1 mm without a frame of reference"
+        return Geometry(size=size, spacing_mm=(1.0, 1.0, 1.0)), list(range(len(planes))), note
+    geometry, order = stack(planes, frame_uid=frame_uid, where=where)
+    note = ""
+    if len(planes) == 1 and not (first.step_mm or first.thickness_mm):
+        note = "one slice without a thickness: taken as 1 mm"
+    return geometry, order, note
+
+
+def _one_quantity(counts: _Counts, where: str) -> str:
+    quantities = sorted({scale.quantity for scale in counts.scales})
+    if len(quantities) > 1:
+        raise QuantityError(
+            f"slices hold different quantities: {', '.join(quantities)}",
+            where=where,
+            fix="Load the parts of the series one by one, as the scan lists them.",
+            code="mixed-quantities",
+        )
+    return quantities[0]
+
+
+def _history(ref: VolumeRef, counts: _Counts, quantity: str, notes: str) -> tuple[Step, ...]:
+    slopes = [scale.slope for scale in counts.scales]
+    intercepts = [scale.intercept for scale in counts.scales]
+    n = sum(counts.scales.values())
+    steps = [
+        Step("load", {"slices": n, "transfer_syntax": ", ".join(sorted(counts.syntaxes))}, notes),
+        Step(
+            "rescale",
+            {
+                "quantity": quantity,
+                "slope": [min(slopes), max(slopes)],
+                "intercept": [min(intercepts), max(intercepts)],
+                "different": len({(scale.slope, scale.intercept) for scale in counts.scales}),
+            },
+            "; ".join(sorted({scale.rule for scale in counts.scales})),
+        ),
+    ]
+    fill = AIR_HU if quantity == "HU" else 0.0
+    if counts.padded:
+        steps.append(Step("padding", {"voxels": counts.padded, "set_to": fill}, "on stored values"))
+    if counts.doubtful_padding:
+        note = "Pixel Padding Value lies among tissue: left as it is"
+        steps.append(Step("padding", {"voxels": counts.doubtful_padding}, note))
+    if counts.below_air:
+        steps.append(Step("clamp", {"voxels": counts.below_air, "set_to": AIR_HU}, "values below -1024 HU"))
+    return tuple(steps)

@@ -1,0 +1,145 @@
+"""What the header says that later steps need: scanner, image type and, for PET, all that SUV depends on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import date
+from typing import TYPE_CHECKING
+
+from gclnm.images.dicomfile import first_item, number, text, words
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
+    from gclnm.images.volume import Fact
+
+__all__ = ["pet_facts", "scanner_facts", "slice_facts"]
+
+_DAY_S = 86400.0
+
+
+def scanner_facts(dataset: Dataset) -> dict[str, Fact]:
+    """Modality, scanner and image type of an object; no person, no place, no date."""
+    facts: dict[str, Fact] = {
+        "modality": text(dataset, "Modality").upper(),
+        "sop_class": text(dataset, "SOPClassUID"),
+        "manufacturer": text(dataset, "Manufacturer"),
+        "model": text(dataset, "ManufacturerModelName"),
+        "image_type": ";".join(words(dataset, "ImageType")),
+    }
+    field = number(dataset, "MagneticFieldStrength")
+    if field is not None:
+        facts["field_strength_t"] = field
+    return facts
+
+
+def slice_facts(dataset: Dataset) -> dict[str, Fact]:
+    """What SUV needs of one PET slice. Times are seconds from midnight of the Series Date, never dates."""
+    item = first_item(dataset, "RadiopharmaceuticalInformationSequence")
+    series_day = _day(text(dataset, "SeriesDate"))
+    acquired_day = _day(text(dataset, "AcquisitionDate"))
+    injected = text(item, "RadiopharmaceuticalStartDateTime")
+    return {
+        "units": text(dataset, "Units").upper(),
+        "suv_type": text(dataset, "SUVType").upper(),
+        "decay_correction": text(dataset, "DecayCorrection").upper(),
+        "corrected_image": ";".join(words(dataset, "CorrectedImage")),
+        "attenuation_method_named": bool(text(dataset, "AttenuationCorrectionMethod")),
+        "series_type": ";".join(words(dataset, "SeriesType")),
+        "rescale_intercept": number(dataset, "RescaleIntercept"),
+        "weight_kg": number(dataset, "PatientWeight"),
+        "height_m": number(dataset, "PatientSize"),
+        "sex": text(dataset, "PatientSex").upper(),
+        "dose_bq": number(item, "RadionuclideTotalDose"),
+        "half_life_s": number(item, "RadionuclideHalfLife"),
+        "nuclide": text(first_item(item, "RadionuclideCodeSequence"), "CodeValue"),
+        "injection_clock_s": _seconds(text(item, "RadiopharmaceuticalStartTime")),
+        "injection_s": _since(_day(injected), _seconds(injected[8:]), series_day),
+        "injection_has_utc_offset": bool(re.search(r"[+-]\d{4}$", injected)),
+        "series_s": _seconds(text(dataset, "SeriesTime")),
+        "acquisition_s": _since(acquired_day, _seconds(text(dataset, "AcquisitionTime")), series_day),
+        "frame_reference_ms": number(dataset, "FrameReferenceTime"),
+        "frame_duration_ms": number(dataset, "ActualFrameDuration"),
+        "decay_factor": number(dataset, "DecayFactor"),
+        "vendor_scan_clock_s": _vendor_scan_clock(dataset),
+    }
+
+
+# These may differ from slice to slice: beds and frames have their own.
+_PER_SLICE = frozenset(
+    {"acquisition_s", "frame_reference_ms", "frame_duration_ms", "decay_factor", "vendor_scan_clock_s"}
+)
+
+
+def pet_facts(slices: Sequence[dict[str, Fact]]) -> dict[str, Fact]:
+    """Facts of a PET series from those of its slices.
+
+    What must be one value in a series is taken from the first slice; the names of those that differ are
+    listed under ``differing``. Of the beds the first one counts: the smallest Frame Reference Time.
+
+    Examples
+    --------
+    >>> pet_facts([{"units": "BQML", "acquisition_s": 90.0}, {"units": "CNTS", "acquisition_s": 60.0}])
+    {'units': 'BQML', 'differing': 'units', 'acquisition_first_s': 60.0, 'acquisition_last_s': 90.0}
+    """
+    common = [key for key in slices[0] if key not in _PER_SLICE]
+    facts: dict[str, Fact] = {key: slices[0][key] for key in common if slices[0][key] not in ("", None)}
+    facts["differing"] = ";".join(
+        key for key in common if any(other.get(key) != slices[0][key] for other in slices)
+    )
+    times = [t for t in (s.get("acquisition_s") for s in slices) if isinstance(t, float)]
+    if times:
+        facts["acquisition_first_s"], facts["acquisition_last_s"] = min(times), max(times)
+    first = min(slices, key=lambda s: _sortable(s.get("frame_reference_ms")))
+    for key in ("frame_reference_ms", "frame_duration_ms", "decay_factor", "vendor_scan_clock_s"):
+        if first.get(key) is not None:
+            facts[f"first_{key}"] = first[key]
+    return facts
+
+
+def _sortable(value: Fact) -> float:
+    return value if isinstance(value, float) else float("inf")
+
+
+def _day(value: str) -> int | None:
+    """Day number of a DICOM date (the first eight digits)."""
+    match = re.match(r"(\d{4})[.:-]?(\d{2})[.:-]?(\d{2})", value)
+    if match is None:
+        return None
+    try:
+        return date(int(match[1]), int(match[2]), int(match[3])).toordinal()
+    except ValueError:
+        return None
+
+
+def _seconds(value: str) -> float | None:
+    """Seconds since midnight of a DICOM time ``HHMM[SS[.ffffff]]``; an older form has colons.
+
+    Examples
+    --------
+    >>> _seconds("112011.50"), _seconds("11:20"), _seconds("")
+    (40811.5, 40800.0, None)
+    """
+    match = re.match(r"(\d{2}):?(\d{2}):?(\d{2}(?:\.\d+)?)?", value)
+    if match is None:
+        return None
+    return int(match[1]) * 3600.0 + int(match[2]) * 60.0 + float(match[3] or 0)
+
+
+def _since(day: int | None, seconds: float | None, series_day: int | None) -> float | None:
+    """Seconds from midnight of the series' day; a missing date counts as that day."""
+    if seconds is None:
+        return None
+    days = day - series_day if day is not None and series_day is not None else 0
+    return days * _DAY_S + seconds
+
+
+def _vendor_scan_clock(dataset: Dataset) -> float | None:
+    """Clock time of GE's scan (0009,100D), which its decay correction refers to; its date is unreliable."""
+    try:
+        value = dataset.private_block(0x0009, "GEMS_PETD_01")[0x0D].value
+    except KeyError:
+        return None
+    plain = value.decode("latin-1") if isinstance(value, bytes) else str(value)
+    return _seconds(plain.strip(" \0")[8:])

@@ -1,0 +1,143 @@
+"""NIfTI, NRRD and MetaImage files: volumes, and label maps with several labels or layers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gclnm.errors import GeometryError, ReadError
+from gclnm.images.sample import MaskRef, VolumeRef
+from gclnm.images.values import UNKNOWN
+from gclnm.images.volume import Mask, Step, Volume, from_sitk
+
+if TYPE_CHECKING:
+    import SimpleITK as sitk
+
+    from gclnm.images.volume import Fact
+
+__all__ = ["labels_in_file", "load_image_file", "load_labelmap"]
+
+AIR_HU = -1024.0
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Keep ITK from writing remarks about headers to the terminal."""
+    import SimpleITK as sitk
+
+    shown = sitk.ProcessObject.GetGlobalWarningDisplay()
+    sitk.ProcessObject.SetGlobalWarningDisplay(False)
+    try:
+        yield
+    finally:
+        sitk.ProcessObject.SetGlobalWarningDisplay(shown)
+
+
+def read_image(path: str) -> sitk.Image:
+    """A three-dimensional image (components allowed); a fourth dimension of one is dropped.
+
+    Raises
+    ------
+    ReadError
+        The file is absent, unknown to ITK or damaged.
+    GeometryError
+        It is not a volume, or its axes are not perpendicular.
+    """
+    import SimpleITK as sitk
+
+    try:
+        with _silent():
+            image = sitk.ReadImage(path)
+    except RuntimeError as error:
+        if "orthonormal" in str(error):
+            raise GeometryError("the axes of the image are not perpendicular", where=path) from error
+        raise ReadError(
+            "the file cannot be read as an image", where=path, fix="Copy or export it again."
+        ) from error
+    if image.GetDimension() == 4 and image.GetSize()[3] == 1:
+        image = image[:, :, :, 0]
+    if image.GetDimension() != 3:
+        raise GeometryError(
+            f"an image of {image.GetDimension()} dimensions is not a volume",
+            where=path,
+            fix="Store one volume a file.",
+            code="not-a-volume",
+        )
+    return image
+
+
+def load_image_file(ref: VolumeRef) -> Volume:
+    """Load a NIfTI, NRRD or MetaImage volume; axes are turned to LPS, DICOM's convention, by ITK.
+
+    Such a file does not say what its values are: CT is taken as HU (checked when harmonised, values below
+    -1024 from interpolation set to -1024), MR as arbitrary, others as unspecified.
+    """
+    path = ref.files[0]
+    image = read_image(path)
+    if image.GetNumberOfComponentsPerPixel() != 1:
+        raise ReadError("the image has several components a voxel", where=path, code="colour")
+    values, geometry = from_sitk(image)
+    quantity = {"CT": "HU", "MR": "arbitrary"}.get(ref.modality.upper(), UNKNOWN)
+    steps = [Step("load", {"slices": geometry.size[2], "pixel_type": image.GetPixelIDTypeAsString()})]
+    array = values.astype(np.float32)
+    if quantity == "HU" and (below := int((array < AIR_HU).sum())):
+        array = np.maximum(array, np.float32(AIR_HU))
+        steps.append(Step("clamp", {"voxels": below, "set_to": AIR_HU}, "values below -1024 HU"))
+    facts: dict[str, Fact] = {"modality": ref.modality.upper()}
+    return Volume(array, geometry, quantity, facts, tuple(steps))
+
+
+def load_labelmap(ref: MaskRef) -> Mask:
+    """One label of a label map on the map's own grid.
+
+    Raises
+    ------
+    ReadError
+        Code ``no-such-layer`` or ``label-empty``.
+    """
+    image = read_image(ref.file)
+    layers = image.GetNumberOfComponentsPerPixel()
+    if not 0 <= ref.layer < layers:
+        raise ReadError(
+            f"the label map has {layers} layers, not {ref.layer + 1}", where=ref.file, code="no-such-layer"
+        )
+    values, geometry = from_sitk(_layer(image, ref.layer))
+    inside = values == ref.label
+    if not inside.any():
+        raise ReadError(
+            f"the label map has no voxel of label {ref.label}", where=ref.file, code="label-empty"
+        )
+    settings: dict[str, Any] = {"label": ref.label}
+    if layers > 1:
+        settings["layer"] = ref.layer
+    return Mask(inside, geometry, (Step("label", settings),))
+
+
+def labels_in_file(path: str) -> list[tuple[int, int]]:
+    """Layers and labels of a label map that hold voxels, background (0) left out.
+
+    Raises
+    ------
+    ReadError
+        When values are not whole numbers: it is an image, not a label map.
+    """
+    image = read_image(path)
+    found = []
+    for layer in range(image.GetNumberOfComponentsPerPixel()):
+        values, _ = from_sitk(_layer(image, layer))
+        labels = np.unique(values)
+        if len(labels) > 4096 or (labels != np.round(labels)).any():
+            raise ReadError("the file holds an image, not labels", where=path, code="not-labels")
+        found += [(layer, int(label)) for label in labels if label != 0]
+    return found
+
+
+def _layer(image: sitk.Image, layer: int) -> sitk.Image:
+    import SimpleITK as sitk
+
+    if image.GetNumberOfComponentsPerPixel() == 1:
+        return image
+    return sitk.VectorIndexSelectionCast(image, layer)

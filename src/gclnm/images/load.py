@@ -1,0 +1,211 @@
+"""From references to voxels: volumes, masks and cases."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from gclnm.errors import GclnmError, GeometryError, InputError, ReadError
+from gclnm.images.components import component
+from gclnm.images.sample import Case, MaskRef, Sample, VolumeRef
+from gclnm.images.volume import Mask, Volume
+
+__all__ = ["load", "load_mask", "load_volume", "read_mask", "read_series"]
+
+_IMAGE_SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
+
+
+def load_volume(ref: VolumeRef) -> Volume:
+    """Load an image volume: sorted by geometry, rescaled per slice or frame, padding masked.
+
+    Parameters
+    ----------
+    ref
+        Where the voxels are.
+
+    Returns
+    -------
+    Volume
+        ``quantity`` says what the values are: ``"HU"``, ``"Bq/mL"``, ``"g/mL"``, ``"counts"``,
+        ``"arbitrary"`` (MR signal), another unit that the header names, or ``"unspecified"``.
+
+    Raises
+    ------
+    ReadError, GeometryError, QuantityError
+        See their ``code``; nothing is interpolated, guessed or left out.
+    """
+    if ref.kind == "image":
+        from gclnm.images.imagefiles import load_image_file
+
+        return load_image_file(ref)
+    from gclnm.images.dicomvolume import load_dicom
+
+    return load_dicom(ref)
+
+
+def load_mask(ref: MaskRef, volume: Volume) -> Mask:
+    """Load an ROI: contours on the grid of ``volume``, segments and label maps on their own.
+
+    Raises
+    ------
+    ReadError
+        The ROI is not in the file or is empty.
+    GeometryError
+        Contours lie outside the image, in another frame of reference, or across its slices.
+    """
+    try:
+        mask = _mask(ref, volume)
+    except GclnmError as error:
+        raise type(error)(
+            error.what, where=error.where or ref.file, fix=error.fix, code=error.code
+        ) from error
+    return mask if ref.component is None else component(mask, ref.component)
+
+
+def _mask(ref: MaskRef, volume: Volume) -> Mask:
+    if ref.kind == "rtstruct":
+        from gclnm.images.rtstruct import mask_from_contours, read_contours
+
+        if volume.facts.get("geometry_assumed"):
+            raise GeometryError(
+                "the image has no positions in its header: contours cannot be placed on it",
+                code="no-position",
+            )
+        return mask_from_contours(read_contours(ref.file, ref.label), volume.geometry, ref.rule)
+    if ref.kind == "seg":
+        from gclnm.images.seg import read_seg
+
+        return read_seg(ref.file, ref.label)
+    from gclnm.images.imagefiles import load_labelmap
+
+    return load_labelmap(ref)
+
+
+def load(sample: Sample) -> Case:
+    """Load the volumes and masks of a sample, each on its native grid; contours on the image's.
+
+    Examples
+    --------
+    >>> import gclnm
+    >>> load(gclnm.pair(gclnm.scan("dicom"), roi="GTV")[0])  # doctest: +SKIP
+    """
+    volumes: dict[VolumeRef, Volume] = {}
+    for ref in sample.images.values():
+        if ref not in volumes:
+            volumes[ref] = load_volume(ref)
+    image = volumes[sample.images["image"]]
+    masks = {role: load_mask(ref, image) for role, ref in sample.masks.items()}
+    return Case({role: volumes[ref] for role, ref in sample.images.items()}, masks)
+
+
+def read_series(path: str | Path) -> Volume:
+    """Read the one image volume of a file or folder.
+
+    Parameters
+    ----------
+    path
+        A NIfTI, NRRD or MetaImage file, a multi-frame DICOM file, or a folder that holds one DICOM series.
+
+    Raises
+    ------
+    ReadError
+        Nothing to read there, or only volumes that cannot be used.
+    InputError
+        Several volumes: ``gclnm.scan`` tells them apart.
+    """
+    place = Path(path)
+    if not place.exists():
+        raise ReadError("there is no such file or folder", where=str(path), code="file-missing")
+    if place.name.lower().endswith(_IMAGE_SUFFIXES):
+        return load_volume(VolumeRef(volume_id="", kind="image", files=(str(place),)))
+    files = [place] if place.is_file() else sorted(p for p in place.rglob("*") if p.is_file())
+    return load_volume(_only_volume(files, str(path)))
+
+
+def _only_volume(files: Sequence[Path], where: str) -> VolumeRef:
+    from gclnm.images.assemble import assemble
+    from gclnm.images.headers import FrameHeader, read_header
+
+    series: dict[str, list[FrameHeader]] = {}
+    for file in files:
+        try:
+            header = read_header(str(file))
+        except ReadError:
+            if len(files) == 1:
+                raise
+            continue
+        for frame in header.frames if header.kind == "image" else ():
+            series.setdefault(frame.series_uid, []).append(frame)
+    found = [volume for frames in series.values() for volume in assemble(frames)]
+    usable = [volume for volume in found if volume.usable]
+    if len(usable) > 1:
+        raise InputError(
+            f"{len(usable)} image volumes are there, not one",
+            where=where,
+            fix="Use gclnm.scan(path).volumes and load one by its volume_id.",
+            code="several-volumes",
+        )
+    if not usable:
+        reasons = "; ".join(sorted({volume.reason for volume in found if volume.reason}))
+        raise ReadError(
+            "no image volume that can be used is there" + (f" ({reasons})" if reasons else ""), where=where
+        )
+    return usable[0].ref
+
+
+def read_mask(path: str | Path, volume: Volume, roi: str | int | None = None) -> Mask:
+    """Read one ROI of a structure set, segmentation or label map.
+
+    Parameters
+    ----------
+    path
+        RTSTRUCT, SEG, NIfTI, NRRD or MetaImage file.
+    volume
+        The image that the ROI belongs to: contours are rasterised on its grid.
+    roi
+        Name or number of the ROI, segment or label; may be left out when there is only one.
+
+    Raises
+    ------
+    InputError
+        No ROI, or several ROIs, of that name; the message lists what there is.
+    """
+    place = str(path)
+    if Path(path).name.lower().endswith(_IMAGE_SUFFIXES):
+        from gclnm.images.imagefiles import labels_in_file
+
+        found = {number: (str(number), layer) for layer, number in labels_in_file(place)}
+        ref = MaskRef("labelmap", place, 0)
+    else:
+        ref, found = _dicom_rois(place)
+    number = _choose({n: name for n, (name, _) in found.items()}, roi, place)
+    return load_mask(replace(ref, label=number, layer=found[number][1]), volume)
+
+
+def _dicom_rois(path: str) -> tuple[MaskRef, dict[int, tuple[str, int]]]:
+    from gclnm.images.dicomfile import read_dataset, text
+    from gclnm.images.rtstruct import roi_numbers
+    from gclnm.images.seg import segment_numbers
+
+    modality = text(read_dataset(path), "Modality").upper()
+    if modality == "RTSTRUCT":
+        return MaskRef("rtstruct", path, 0), {n: (name, 0) for n, name in roi_numbers(path).items()}
+    if modality == "SEG":
+        return MaskRef("seg", path, 0), {n: (name, 0) for n, name in segment_numbers(path).items()}
+    raise ReadError("the file is neither a structure set, a segmentation nor a label map", where=path)
+
+
+def _choose(found: dict[int, str], roi: str | int | None, where: str) -> int:
+    if isinstance(roi, int):
+        chosen = [number for number in found if number == roi]
+    elif roi is None:
+        chosen = list(found)
+    else:
+        chosen = [number for number, name in found.items() if name.casefold() == roi.casefold()]
+    if len(chosen) != 1:
+        there = ", ".join(f"{number} ({name})" for number, name in sorted(found.items())) or "none"
+        raise InputError(
+            f"{len(chosen)} ROIs fit, not one", where=where, fix=f"Name one of: {there}.", code="which-roi"
+        )
+    return chosen[0]

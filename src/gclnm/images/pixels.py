@@ -1,0 +1,212 @@
+"""Stored values of DICOM frames: decompression, byte order, bits and sign, before any rescale."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gclnm.errors import ReadError
+from gclnm.images.dicomfile import frame_count, number, quiet, text, truncated
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from pydicom.dataset import Dataset
+
+__all__ = ["padding_values", "stored_frames"]
+
+# JPEG lossless (processes 14 and 14 SV1) and 12-bit extended: the only open decoders for pydicom are GPL or
+# large, while SimpleITK, which is needed anyway, carries GDCM's.
+_JPEG_BY_ITK = frozenset({"1.2.840.10008.1.2.4.51", "1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.70"})
+
+
+def stored_frames(dataset: Dataset, frames: Sequence[int] = (), where: str = "") -> NDArray[Any]:
+    """Stored values of some frames of a DICOM object, before rescale and padding.
+
+    Parameters
+    ----------
+    dataset
+        A whole object, as read from its file.
+    frames
+        Frame numbers from 0, in the order wanted; all of them by default.
+    where
+        The file, for error messages.
+
+    Returns
+    -------
+    ndarray
+        Shape (frames, rows, columns); integers with the sign that Pixel Representation (0028,0103)
+        says, or floats for Float Pixel Data.
+
+    Raises
+    ------
+    ReadError
+        When pixel data are absent, end too early, are in colour, or cannot be decoded.
+    """
+    _check_monochrome(dataset, where)
+    wanted = list(frames) or list(range(frame_count(dataset)))
+    if max(wanted) >= frame_count(dataset):
+        raise ReadError(f"the object has {frame_count(dataset)} frames, not {max(wanted) + 1}", where=where)
+    if "FloatPixelData" in dataset or "DoubleFloatPixelData" in dataset:
+        return _float_frames(dataset, wanted, where)
+    if "PixelData" not in dataset:
+        raise ReadError("the object has no pixel data", where=where, code="no-pixels")
+    if dataset.file_meta.TransferSyntaxUID.is_encapsulated:
+        return _signed(np.stack([_decoded(dataset, frame, where) for frame in wanted]), dataset)
+    return _signed(_native_frames(dataset, wanted, where), dataset)
+
+
+def _check_monochrome(dataset: Dataset, where: str) -> None:
+    photometric = text(dataset, "PhotometricInterpretation").upper()
+    if number(dataset, "SamplesPerPixel") not in (None, 1.0) or photometric not in (
+        "",
+        "MONOCHROME1",
+        "MONOCHROME2",
+    ):
+        raise ReadError("the image is in colour: it holds no measured values", where=where, code="colour")
+    if not (number(dataset, "Rows") and number(dataset, "Columns")):
+        raise ReadError("the header gives no size of the image", where=where)
+
+
+def _size(dataset: Dataset) -> tuple[int, int, int]:
+    """Rows, columns and bits allocated."""
+    return int(dataset.Rows), int(dataset.Columns), int(number(dataset, "BitsAllocated") or 16)
+
+
+def _native_frames(dataset: Dataset, frames: list[int], where: str) -> NDArray[Any]:
+    bits = _size(dataset)[2]
+    if bits not in (8, 16, 32):
+        raise ReadError(f"pixels of {bits} bits are not an image's", where=where)
+    return _cut(dataset, bytes(dataset.PixelData), np.dtype(f"u{bits // 8}"), frames, where)
+
+
+def _float_frames(dataset: Dataset, frames: list[int], where: str) -> NDArray[Any]:
+    keyword, kind = (
+        ("FloatPixelData", "f4") if "FloatPixelData" in dataset else ("DoubleFloatPixelData", "f8")
+    )
+    return _cut(dataset, bytes(dataset[keyword].value), np.dtype(kind), frames, where)
+
+
+def _cut(dataset: Dataset, data: bytes, dtype: np.dtype[Any], frames: list[int], where: str) -> NDArray[Any]:
+    rows, columns, _ = _size(dataset)
+    count = rows * columns
+    want = frame_count(dataset) * count * dtype.itemsize
+    if len(data) < want:
+        raise truncated(where, len(data), want)
+    size = count * dtype.itemsize
+    order = dtype.newbyteorder("<" if dataset.file_meta.TransferSyntaxUID.is_little_endian else ">")
+    parts = [np.frombuffer(data, order, count, frame * size) for frame in frames]
+    return np.stack(parts).reshape(len(frames), rows, columns).astype(dtype, copy=False)
+
+
+def _decoded(dataset: Dataset, frame: int, where: str) -> NDArray[Any]:
+    syntax = str(dataset.file_meta.TransferSyntaxUID)
+    try:
+        if syntax in _JPEG_BY_ITK:
+            return _decoded_by_itk(dataset, frame)
+        return _decoded_by_pydicom(dataset, frame)
+    except ReadError:
+        raise
+    except Exception as error:
+        raise ReadError(
+            f"the compressed pixels of a frame cannot be decoded (transfer syntax {syntax})",
+            where=where,
+            fix="Export the series again, uncompressed if need be.",
+            code="not-decoded",
+        ) from error
+
+
+def _decoded_by_pydicom(dataset: Dataset, frame: int) -> NDArray[Any]:
+    from pydicom.pixels import get_decoder
+
+    with quiet():
+        decoder = get_decoder(dataset.file_meta.TransferSyntaxUID)
+        array, _ = decoder.as_array(dataset, index=frame, raw=True)
+    return np.asarray(array)
+
+
+def _decoded_by_itk(dataset: Dataset, frame: int) -> NDArray[Any]:
+    """Decode one JPEG frame with SimpleITK, from a temporary file that holds only pixels and their layout.
+
+    Without rescale elements ITK hands out stored values; without a patient nothing private is written.
+    """
+    import SimpleITK as sitk
+    from pydicom.dataset import Dataset as NewDataset
+    from pydicom.dataset import FileMetaDataset
+    from pydicom.encaps import encapsulate, get_frame
+    from pydicom.uid import SecondaryCaptureImageStorage, generate_uid
+
+    bare = NewDataset()
+    bare.file_meta = FileMetaDataset()
+    bare.file_meta.TransferSyntaxUID = dataset.file_meta.TransferSyntaxUID
+    bare.file_meta.MediaStorageSOPClassUID = bare.SOPClassUID = SecondaryCaptureImageStorage
+    bare.file_meta.MediaStorageSOPInstanceUID = bare.SOPInstanceUID = generate_uid()
+    for keyword in ("Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation"):
+        setattr(bare, keyword, dataset[keyword].value)
+    bare.SamplesPerPixel = 1
+    bare.PhotometricInterpretation = "MONOCHROME2"
+    data = get_frame(dataset.PixelData, frame, number_of_frames=frame_count(dataset))
+    bare.PixelData = encapsulate([data])
+    bare["PixelData"].VR = "OB"
+    with tempfile.TemporaryDirectory() as folder, quiet():
+        path = Path(folder) / "frame.dcm"
+        bare.save_as(path, enforce_file_format=True)
+        image = sitk.ReadImage(str(path), imageIO="GDCMImageIO")
+    return np.asarray(sitk.GetArrayFromImage(image)).reshape(int(dataset.Rows), int(dataset.Columns))
+
+
+def _signed(array: NDArray[Any], dataset: Dataset) -> NDArray[Any]:
+    """Stored values with the sign that the header declares, overlay bits removed."""
+    bits = array.dtype.itemsize * 8
+    stored = int(number(dataset, "BitsStored") or bits)
+    high = int(number(dataset, "HighBit") or stored - 1)
+    shift = high + 1 - stored
+    if 0 < shift < bits:
+        array = array >> shift
+    signed = number(dataset, "PixelRepresentation") == 1.0
+    if stored < bits and not shift and _overlay_in_pixels(dataset):
+        array = array & np.array((1 << stored) - 1, array.dtype)
+    array = array.view(f"i{bits // 8}" if signed else f"u{bits // 8}")
+    # Some writers leave the bits above the sign empty: 12-bit -1 comes as 4095.
+    if signed and stored < bits and array.min() >= 0 and array.max() >= 1 << (stored - 1):
+        array = np.where(array >= 1 << (stored - 1), array - (1 << stored), array).astype(array.dtype)
+    return array
+
+
+def _overlay_in_pixels(dataset: Dataset) -> bool:
+    return any(
+        (0x6000 + group, 0x0102) in dataset and (0x6000 + group, 0x3000) not in dataset
+        for group in range(0, 0x20, 2)
+    )
+
+
+def padding_values(dataset: Dataset) -> tuple[int, int] | None:
+    """Range of stored values that stand for "no data" (0028,0120/0121), with the sign of the pixels.
+
+    Examples
+    --------
+    A GE file writes 63536 for pixels that are signed: what is stored is -2000.
+
+    >>> from pydicom.dataset import Dataset
+    >>> header = Dataset()
+    >>> header.PixelRepresentation, header.BitsAllocated = 1, 16
+    >>> header.add_new("PixelPaddingValue", "US", 63536)
+    >>> padding_values(header)
+    (-2000, -2000)
+    """
+    first = number(dataset, "PixelPaddingValue")
+    if first is None:
+        return None
+    last = number(dataset, "PixelPaddingRangeLimit")
+    bits = int(number(dataset, "BitsAllocated") or 16)
+    signed = number(dataset, "PixelRepresentation") == 1.0
+    ends = [_wrap(int(value), bits, signed) for value in (first, first if last is None else last)]
+    return min(ends), max(ends)
+
+
+def _wrap(value: int, bits: int, signed: bool) -> int:
+    value %= 1 << bits
+    return value - (1 << bits) if signed and value >= 1 << (bits - 1) else value
