@@ -8,44 +8,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gclnm.images import Geometry
-from gclnm.phantom.anatomy import Anatomy, Tissue
+from gclnm.phantom.tissues import TISSUE_VALUES, Tissue
 
 if TYPE_CHECKING:
     from numpy.random import Generator
     from numpy.typing import NDArray
 
+    from gclnm.phantom.anatomy import Anatomy
     from gclnm.phantom.scanners import CtScanner, MrScanner, PetScanner
 
-__all__ = ["Biology", "Picture", "TISSUE_VALUES", "acquire_ct", "acquire_mr", "acquire_pet", "draw_biology"]
+__all__ = ["Biology", "Picture", "acquire_ct", "acquire_mr", "acquire_pet", "draw_biology"]
 
 Shift = tuple[float, float, float]
-
-# HU in the portal venous phase at 120 kVp; T2-weighted signal without fat suppression relative to
-# cerebrospinal fluid; FDG uptake as SUVbw one hour after injection.
-TISSUE_VALUES: dict[Tissue, tuple[float, float, float]] = {
-    Tissue.AIR: (-1000, 0.0, 0.0),
-    Tissue.SKIN: (10, 0.25, 0.5),
-    Tissue.FAT: (-102, 0.72, 0.3),
-    Tissue.MUSCLE: (60, 0.17, 0.7),
-    Tissue.CORTICAL_BONE: (520, 0.05, 0.5),
-    Tissue.MARROW: (210, 0.45, 1.3),
-    Tissue.DISC: (85, 0.35, 0.6),
-    Tissue.CSF: (18, 1.0, 0.3),
-    Tissue.LUNG: (-830, 0.03, 0.5),
-    Tissue.LIVER: (106, 0.28, 2.3),
-    Tissue.SPLEEN: (118, 0.52, 1.9),
-    Tissue.KIDNEY: (178, 0.60, 4.2),
-    Tissue.PANCREAS: (92, 0.33, 1.7),
-    Tissue.BILE: (8, 0.97, 0.8),
-    Tissue.AORTA: (155, 0.06, 1.8),
-    Tissue.VEIN: (166, 0.09, 1.7),
-    Tissue.STOMACH_WALL: (80, 0.38, 2.2),
-    Tissue.STOMACH_FLUID: (8, 0.95, 0.6),
-    Tissue.GAS: (-960, 0.01, 0.2),
-    Tissue.BOWEL: (42, 0.55, 1.2),
-    Tissue.TUMOUR: (90, 0.50, 8.0),
-    Tissue.NODE: (82, 0.48, 4.5),
-}
 
 
 @dataclass(frozen=True)
@@ -69,7 +43,9 @@ class Biology:
     activity: float
     texture: NDArray[np.float32]
 
-    def at(self, x: NDArray[np.float64], y: NDArray[np.float64], z: NDArray[np.float64]) -> NDArray[np.float32]:
+    def at(
+        self, x: NDArray[np.float64], y: NDArray[np.float64], z: NDArray[np.float64]
+    ) -> NDArray[np.float32]:
         """The field at points (mm), repeated beyond the cube."""
         from scipy.ndimage import map_coordinates
 
@@ -130,7 +106,9 @@ def _seen(
     return values, labels
 
 
-def _blur(values: NDArray[np.float32], grid: Geometry, blur_mm: float, slice_mm: float) -> NDArray[np.float32]:
+def _blur(
+    values: NDArray[np.float32], grid: Geometry, blur_mm: float, slice_mm: float
+) -> NDArray[np.float32]:
     """Point spread function: ``blur_mm`` in plane, ``slice_mm`` across (standard deviations)."""
     from scipy.ndimage import gaussian_filter
 
@@ -143,7 +121,9 @@ def _grain(rng: Generator, grid: Geometry, grain_mm: float) -> NDArray[np.float3
     from scipy.ndimage import gaussian_filter
 
     x, y, _ = grid.spacing_mm
-    noise = gaussian_filter(rng.standard_normal(grid.shape, dtype=np.float32), (0, grain_mm / y, grain_mm / x))
+    noise = gaussian_filter(
+        rng.standard_normal(grid.shape, dtype=np.float32), (0, grain_mm / y, grain_mm / x)
+    )
     return np.asarray(noise / noise.std(), np.float32)
 
 
@@ -167,7 +147,7 @@ def _lay_on_table(
     columns, rows = np.arange(grid.size[0]), np.arange(grid.size[1])
     x = grid.origin_mm[0] + columns * grid.spacing_mm[0] - shift[0]
     y = grid.origin_mm[1] + rows * grid.spacing_mm[1] - shift[1]
-    lowest = body.half_y_mm + 9 - 0.00075 * x**2
+    lowest = body.build.half_y_mm + 9 - 0.00075 * x**2
     gap = y[:, None] - lowest[None, :]
     shell = (np.abs(gap) < 2.0) | (np.abs(gap - 26) < 2.0)
     top = shell & (np.abs(x) < 205)[None, :]
@@ -201,7 +181,7 @@ def _coil(grid: Geometry, rng: Generator) -> NDArray[np.float32]:
         + 0.5 * c * x[None, None, :] * y[None, :, None]
     )
     low, high = field.min(), field.max()
-    return (0.7 + 0.6 * (field - low) / (high - low)).astype(np.float32)
+    return np.asarray(0.7 + 0.6 * (field - low) / (high - low), np.float32)
 
 
 def acquire_pet(

@@ -108,8 +108,8 @@ def cohort(
 
     Every patient has a portal venous CT, a T2-weighted MR at 3.0 T (its own frame of reference) and
     an FDG PET (the CT's frame, Bq/mL with all that SUV needs), with a tumour ("GTV") and one or two
-    perigastric nodes ("LN_1", "LN_2") drawn on each. The hospitals take turns (GE, Siemens); of every four patients two
-    have RTSTRUCT and two have SEG. The same arguments give the same bytes.
+    perigastric nodes ("LN_1", "LN_2") drawn on each. The hospitals take turns (GE, Siemens); of every
+    four patients two have RTSTRUCT and two have SEG. The same arguments give the same bytes.
 
     Parameters
     ----------
@@ -227,13 +227,13 @@ def _draw_person(rng: np.random.Generator, patient_id: str, seed: int) -> tuple[
 def _series(person: Identity, site: Site, modality: str, number: int) -> Series:
     from gclnm.phantom.dicom_common import Series
 
-    scanner = {"CT": site.ct, "MR": site.mr, "PT": site.pet}[modality]
+    equipment = {"CT": site.ct.equipment, "MR": site.mr.equipment, "PT": site.pet.equipment}[modality]
     words = {"CT": "Abdomen portal venous", "MR": "T2 TSE axial", "PT": "FDG abdomen AC"}[modality]
     # CT and PET lie in one frame of reference, as on a PET/CT scanner; MR does not.
     place = "MR" if modality == "MR" else "PETCT"
     return Series(
         identity=person,
-        equipment=scanner.equipment,
+        equipment=equipment,
         modality=modality,
         number=SERIES_NUMBER[modality],
         description=words,
@@ -255,14 +255,14 @@ def _image(
 ) -> tuple[Picture, list[Dataset]]:
     from gclnm.phantom import acquire, dicom_ct, dicom_mr, dicom_pet
 
-    where = {"shift": shift, "frame": str(series.frame)}
+    frame = str(series.frame)
     if series.modality == "CT":
-        picture = acquire.acquire_ct(body, biology, site.ct, rng, shift=shift, frame=str(series.frame))
+        picture = acquire.acquire_ct(body, biology, site.ct, rng, shift=shift, frame=frame)
         return picture, list(dicom_ct.ct_objects(picture, series, site.ct))
     if series.modality == "MR":
-        picture = acquire.acquire_mr(body, biology, site.mr, rng, shift=shift, frame=str(series.frame))
+        picture = acquire.acquire_mr(body, biology, site.mr, rng, shift=shift, frame=frame)
         return picture, list(dicom_mr.mr_objects(picture, series, site.mr))
-    picture = acquire.acquire_pet(body, biology, site.pet, rng, shift=shift, frame=str(series.frame))
+    picture = acquire.acquire_pet(body, biology, site.pet, rng, shift=shift, frame=frame)
     return picture, list(dicom_pet.pet_objects(picture, series, site.pet, dose_bq=dose_bq))
 
 

@@ -103,7 +103,8 @@ def start(series: Series, sop_class: UID, index: int = 0) -> Dataset:
     ds.SpecificCharacterSet = "ISO_IR 192"
     ds.SOPClassUID, ds.SOPInstanceUID = sop_class, series.sop_uid(index)
     ds.StudyDate = ds.SeriesDate = ds.ContentDate = series.date
-    ds.StudyTime = ds.SeriesTime = ds.ContentTime = series.time
+    ds.SeriesTime = ds.ContentTime = series.time
+    ds.StudyTime = f"{series.time[:2]}0000"  # one for all series of a study
     ds.AccessionNumber, ds.ReferringPhysicianName = "", ""
     ds.StudyInstanceUID, ds.SeriesInstanceUID = series.study_uid, series.series_uid
     ds.StudyID, ds.SeriesNumber = series.study, series.number
@@ -126,7 +127,6 @@ def image_dataset(
     ds.InstanceNumber, ds.AcquisitionNumber = index + 1, 1
     ds.AcquisitionDate, ds.AcquisitionTime = series.date, series.time
     ds.PatientPosition, ds.PatientOrientation = "HFS", ""
-    ds.Laterality = ""
     across = np.asarray(geometry.direction)
     position = geometry.to_physical([[0, 0, index]])[0]
     ds.ImagePositionPatient = [decimal(value) for value in position]

@@ -38,7 +38,9 @@ def activity_per_suv(dose_bq: float, weight_kg: float) -> float:
     return float(dose_bq * 2 ** (-UPTAKE_S / HALF_LIFE_S) / (weight_kg * 1000))
 
 
-def pet_objects(picture: Picture, series: Series, scanner: PetScanner, *, dose_bq: float) -> Iterator[Dataset]:
+def pet_objects(
+    picture: Picture, series: Series, scanner: PetScanner, *, dose_bq: float
+) -> Iterator[Dataset]:
     """One dataset a slice; the slices of a later bed are acquired later."""
     factor = activity_per_suv(dose_bq, float(series.identity.weight_kg))
     activity = picture.array.astype(np.float64) * factor
@@ -72,6 +74,7 @@ def clock(time: str, seconds: float) -> str:
 
 def _series(ds: Dataset, scanner: PetScanner) -> None:
     ds.ImageType = ["ORIGINAL", "PRIMARY"]
+    del ds.PatientPosition  # the code sequences below say it, and only one may
     ds.BodyPartExamined = "ABDOMEN"
     ds.Units, ds.CountsSource, ds.SeriesType = "BQML", "EMISSION", ["WHOLE BODY", "IMAGE"]
     ds.NumberOfSlices = scanner.slices

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from pydicom.dataset import Dataset
@@ -41,7 +41,8 @@ def rtstruct_object(
         The series to write; its frame is that of the images.
     """
     ds = start(series, RTStructureSetStorage)
-    del ds.PositionReferenceIndicator, ds.FrameOfReferenceUID
+    del ds.ContentDate, ds.ContentTime
+    ds.OperatorsName = ""
     ds.InstanceNumber, ds.ApprovalStatus = 1, "UNAPPROVED"
     ds.StructureSetLabel, ds.StructureSetName = "Lesions", "Lesions"
     ds.StructureSetDate, ds.StructureSetTime = series.date, series.time
@@ -86,13 +87,14 @@ def _frame(images: Sequence[Dataset], series: Series) -> Dataset:
 
 
 def _contours(field: NDArray[np.float32], geometry: Geometry, images: Sequence[Dataset]) -> list[Dataset]:
-    from contourpy import contour_generator
+    from contourpy import LineType, contour_generator
 
     items = []
     for index, plane in enumerate(field):
         if not (plane < 0).any():
             continue
-        for line in contour_generator(z=plane).lines(0.0):
+        lines = contour_generator(z=plane, line_type=LineType.Separate).lines(0.0)
+        for line in cast("list[NDArray[np.float64]]", lines):
             if len(line) < 4:
                 continue
             corners = np.column_stack([line[:-1], np.full(len(line) - 1, index)])

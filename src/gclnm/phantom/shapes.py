@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Points", "Tube", "Warp", "ellipsoid", "points_of_slice", "radial_depth"]
 
-Field = "NDArray[np.float32]"
+REACH_MM = 16.0
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,10 @@ class Points:
     x: NDArray[np.float32]
     y: NDArray[np.float32]
     z: NDArray[np.float32]
+
+    def where(self, chosen: NDArray[np.bool_]) -> Points:
+        """Only the chosen points."""
+        return Points(self.x[chosen], self.y[chosen], self.z[chosen])
 
 
 def points_of_slice(affine: NDArray[np.float64], shape: tuple[int, int], index: int) -> Points:
@@ -36,7 +40,10 @@ def points_of_slice(affine: NDArray[np.float64], shape: tuple[int, int], index: 
 
 
 def ellipsoid(
-    points: Points, centre: tuple[float, float, float], radii: tuple[float, float, float], turn_deg: float = 0.0
+    points: Points,
+    centre: tuple[float, float, float],
+    radii: tuple[float, float, float],
+    turn_deg: float = 0.0,
 ) -> NDArray[np.float32]:
     """Distance to an ellipsoid whose first two axes are turned about z."""
     angle = np.deg2rad(turn_deg)
@@ -68,11 +75,15 @@ class Tube:
     @classmethod
     def through(cls, knots: list[tuple[float, float, float]], radii: list[float], pieces: int = 12) -> Tube:
         """A smooth tube through ``knots``, cut into straight ``pieces``."""
-        from scipy.interpolate import CubicSpline
-
-        at = np.linspace(0, 1, len(knots))
-        fine = np.linspace(0, 1, pieces + 1)
-        return cls(CubicSpline(at, np.asarray(knots))(fine), np.interp(fine, at, radii))
+        # Catmull-Rom: the ends are extended by mirroring.
+        bare = np.asarray(knots, dtype=np.float64)
+        points = np.vstack([2 * bare[0] - bare[1], bare, 2 * bare[-1] - bare[-2]])
+        at = np.linspace(0, len(bare) - 1, pieces + 1)
+        first = np.minimum(at.astype(int), len(bare) - 2)
+        t = (at - first)[:, None]
+        a, b, c, d = (points[first + k] for k in range(4))
+        curve = b + 0.5 * t * (c - a + t * (2 * a - 5 * b + 4 * c - d + t * (3 * (b - c) + d - a)))
+        return cls(curve, np.interp(at, np.arange(len(bare)), radii))
 
     def at(self, fraction: float) -> tuple[NDArray[np.float64], float]:
         """Centre and radius at a fraction of the way along."""
@@ -82,7 +93,18 @@ class Tube:
         return centre, float(np.interp(where, index, self.radii))
 
     def distance(self, points: Points) -> NDArray[np.float32]:
-        """Distance to the tube's surface."""
+        """Distance to the tube's surface, exact up to 16 mm outside and never more than that."""
+        best = np.full(points.x.shape, REACH_MM, dtype=np.float32)
+        near = np.ones(points.x.shape, dtype=bool)
+        margin = self.radii.max() + REACH_MM
+        for axis, values in enumerate((points.x, points.y, points.z)):
+            near &= values > self.centres[:, axis].min() - margin
+            near &= values < self.centres[:, axis].max() + margin
+        if near.any():
+            best[near] = np.minimum(self._distance(points.where(near)), REACH_MM)
+        return best
+
+    def _distance(self, points: Points) -> NDArray[np.float32]:
         best = np.full(points.x.shape, np.inf, dtype=np.float32)
         for (a, b), (ra, rb) in zip(
             zip(self.centres, self.centres[1:], strict=False),
@@ -130,6 +152,6 @@ class Warp:
             ):
                 phase = points.x * np.float32(wave[0]) + points.y * np.float32(wave[1])
                 phase += points.z * np.float32(wave[2]) + np.float32(shift)
-                total = total + np.float32(amplitude) * np.sin(phase)
+                total = (total + np.float32(amplitude) * np.sin(phase)).astype(np.float32)
             moved.append(total)
         return Points(*moved)
