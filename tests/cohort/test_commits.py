@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from gclnm.cohort.commits import Commits
 
 
@@ -51,13 +52,13 @@ def test_rows_of_a_commit_that_failed_are_offered_again() -> None:
     def write(rows: Any) -> str:
         seen.append(len(rows))
         if len(seen) == 1:
-            raise OSError
+            raise OSError("full")
         return "second"
 
     commits = Commits(write)
     row: Any = object()
     commits.add([row])
-    with pytest.raises(OSError):
+    with pytest.raises(OSError, match="full"):
         commits.flush()
     commits.flush()
     assert seen == [1, 1]

@@ -10,18 +10,15 @@ import subprocess
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterator
-from typing import IO, TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import IO, Any
 
 from distributed import Client, Scheduler
 from distributed.deploy.spec import ProcessInterface, SpecCluster
 
-from gclnm.errors import ClusterError
+from gclnm.errors import ClusterError, InputError
 
-if TYPE_CHECKING:
-    from distributed import Client as ClientType
-
-__all__ = ["LocalWorkers", "check_workers", "local_cluster"]
+__all__ = ["Workers", "local_workers", "users_workers"]
 
 START_SECONDS = 60.0
 ONE_THREAD = dict.fromkeys(
@@ -75,7 +72,7 @@ class _Worker(ProcessInterface):  # type: ignore[misc]
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     """End a nanny and its worker; both may already be gone."""
-    import psutil
+    import psutil  # type: ignore[import-untyped]
 
     with contextlib.suppress(psutil.NoSuchProcess):
         for child in psutil.Process(process.pid).children(recursive=True):
@@ -85,22 +82,38 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-class LocalWorkers:
-    """The client of a local cluster, and whether its worker processes still live."""
+class Workers:
+    """Where tasks are computed: a Dask client, and whether results can still come.
 
-    def __init__(self, client: ClientType, cluster: SpecCluster) -> None:
+    Parameters
+    ----------
+    processes
+        Worker processes that this process has started; none for a user's cluster.
+    """
+
+    def __init__(self, client: Client, processes: Callable[[], Sequence[subprocess.Popen[bytes]]] = tuple):
         self.client = client
-        self._cluster = cluster
+        self._processes = processes
+
+    def submit(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """A Dask future; nothing is taken from or kept in Dask's cache."""
+        return self.client.submit(function, *arguments, pure=False)
+
+    def size(self) -> int:
+        """Number of worker threads; at least 1, as a cluster may still grow."""
+        return max(1, int(sum(self.client.nthreads().values())))
 
     def alive(self) -> bool:
-        """Whether at least one worker process is there."""
-        processes = [worker.process for worker in self._cluster.workers.values()]
-        return any(process is not None and process.poll() is None for process in processes)
+        """Whether the scheduler answers and, where we started them, a worker process lives."""
+        processes = self._processes()
+        return self.client.status == "running" and (
+            not processes or any(process.poll() is None for process in processes)
+        )
 
 
 @contextlib.contextmanager
-def local_cluster(workers: int) -> Iterator[LocalWorkers]:
-    """``workers`` processes of one thread each, on this machine, until the block ends.
+def local_workers(number: int) -> Iterator[Workers]:
+    """``number`` processes of one thread each, on this machine, until the block ends.
 
     pyradiomics and SimpleITK hold Python's lock, so only processes help; the libraries' own threads
     are set to one. Each worker may use its share of the machine's memory and is restarted when it
@@ -114,9 +127,10 @@ def local_cluster(workers: int) -> Iterator[LocalWorkers]:
     with contextlib.ExitStack() as stack:
         log = stack.enter_context(tempfile.TemporaryFile())
         stack.enter_context(_quiet())
-        cluster = stack.enter_context(SpecCluster(**_specification(workers, log), silence_logs=False))
+        # Empty at first: workers are started when the block that stops them is entered already.
+        cluster = stack.enter_context(SpecCluster(**_specification(number, log), silence_logs=False))
+        cluster.scale(number)
         client = stack.enter_context(Client(cluster, set_as_default=False))
-        local = LocalWorkers(client, cluster)
         try:
             client.wait_for_workers(1, timeout=START_SECONDS)
         except TimeoutError:
@@ -124,10 +138,27 @@ def local_cluster(workers: int) -> Iterator[LocalWorkers]:
             raise ClusterError(
                 f"no local worker started within {START_SECONDS:.0f} s",
                 where=log.read()[-2000:].decode(errors="replace").strip(),
-                fix="Or pass a Dask client of your own: client=distributed.Client(processes=False) stays in this process.",
+                fix="Pass a Dask client of your own: client=distributed.Client(processes=False) starts none.",
                 code="no-workers",
             ) from None
-        yield local
+        yield Workers(client, lambda: [w.process for w in cluster.workers.values() if w.process is not None])
+
+
+@contextlib.contextmanager
+def users_workers(client: Client) -> Iterator[Workers]:
+    """The workers of a user's own client, which stays open.
+
+    Raises
+    ------
+    InputError
+        When the client is an asynchronous one.
+    ClusterError
+        When workers lack gclnm or have another version of it.
+    """
+    if client.asynchronous:
+        raise InputError("the Dask client is asynchronous", fix="Pass Client(...) without asynchronous=True.")
+    _check_versions(client)
+    yield Workers(client)
 
 
 def _specification(workers: int, log: IO[bytes]) -> dict[str, Any]:
@@ -154,7 +185,6 @@ def _specification(workers: int, log: IO[bytes]) -> dict[str, Any]:
     }
     worker = {"cls": _Worker, "options": {"options": options, "log": log}}
     return {
-        "workers": dict.fromkeys(range(workers), worker),
         "worker": worker,
         "scheduler": {"cls": Scheduler, "options": scheduler},
         "name": "gclnm",
@@ -177,14 +207,7 @@ def _quiet() -> Iterator[None]:
             logging.getLogger(name).setLevel(level)
 
 
-def check_workers(client: ClientType) -> None:
-    """Refuse a user's cluster whose workers lack gclnm or have another version of it.
-
-    Raises
-    ------
-    ClusterError
-        With the versions that were found.
-    """
+def _check_versions(client: Client) -> None:
     from gclnm._version import __version__
 
     try:

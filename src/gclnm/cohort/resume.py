@@ -2,48 +2,105 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gclnm.schemas.features import as_numbers, as_text, coordinate_kind
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from numpy.typing import NDArray
 
-    from gclnm.images.sample import Sample
+    from gclnm.images.sample import Coordinate, Sample
+    from gclnm.store.store import FeatureStore
 
 __all__ = ["Todo", "todo"]
 
 
 @dataclass(frozen=True, eq=False)
 class Todo:
-    """Samples to compute; how many rows are there; which failed ones are left alone; known hashes."""
-
-    samples: tuple[Sample, ...]
-    skipped: int
-    left_failed: frozenset[str]
-    hashes: dict[str, str]
-
-
-def todo(
-    samples: Sequence[Sample], known: pd.DataFrame, *, retry_failed: bool = False, verify: bool = False
-) -> Todo:
-    """Sort samples into those to compute and those to leave, by the store's current rows.
+    """What is left of a run.
 
     Parameters
     ----------
-    known
-        Current rows of the set: ``sample_id``, ``status``, ``inputs_sha256``.
-    verify
-        Compute the rows that are there too: their hashes then tell which inputs changed.
+    samples
+        To be computed.
+    skipped
+        How many rows are there and stay.
+    failed
+        Reasons of failed rows that are left as they are, by ``sample_id``.
+    hashes
+        Input hashes of rows that are there and are computed again to be compared.
     """
+
+    samples: tuple[Sample, ...]
+    skipped: int = 0
+    failed: Mapping[str, str] = field(default_factory=dict)
+    hashes: Mapping[str, str] = field(default_factory=dict)
+
+
+def todo(
+    samples: Sequence[Sample],
+    store: FeatureStore,
+    name: str,
+    *,
+    retry_failed: bool = False,
+    verify: bool = False,
+) -> Todo:
+    """Sort samples into those to compute and those to leave, by the current rows of a set.
+
+    A row whose coordinates have changed (a phase was corrected, a time point assigned) is computed
+    again, so that the new ones come into the store with it.
+    """
+    known = store.keys(name)
+    if known.empty:
+        return Todo(tuple(samples))
     status = dict(zip(known["sample_id"], known["status"], strict=True))
-    hashes = dict(zip(known["sample_id"], known["inputs_sha256"], strict=True))
-    there = {s.sample_id for s in samples if status.get(s.sample_id) == "ok"}
+    there = [s for s in samples if status.get(s.sample_id) == "ok"]
     failed = {s.sample_id for s in samples if status.get(s.sample_id) == "failed"}
-    leave = (set() if verify else there) | (set() if retry_failed else failed)
+    renamed = _with_other_coordinates(there, store, name)
+    leave = {s.sample_id for s in there if not verify and s.sample_id not in renamed}
+    left_failed = set() if retry_failed else failed
+    hashes = dict(zip(known["sample_id"], known["inputs_sha256"], strict=True)) if verify else {}
     return Todo(
-        samples=tuple(s for s in samples if s.sample_id not in leave),
-        skipped=len(there & leave),
-        left_failed=frozenset(failed & leave),
-        hashes={key: hashes[key] for key in there - leave},
+        samples=tuple(s for s in samples if s.sample_id not in leave | left_failed),
+        skipped=len(leave),
+        failed=_reasons(store, name, left_failed),
+        hashes={s.sample_id: hashes[s.sample_id] for s in there if verify and s.sample_id not in renamed},
     )
+
+
+def _reasons(store: FeatureStore, name: str, keys: set[str]) -> dict[str, str]:
+    if not keys:
+        return {}
+    rows = store.read(name, where="status == 'failed' and reason != ''")
+    pairs = zip(rows["sample_id"].values, rows["reason"].values, strict=True)
+    return {str(key): str(reason) for key, reason in pairs if key in keys}
+
+
+def _with_other_coordinates(samples: Sequence[Sample], store: FeatureStore, name: str) -> set[str]:
+    """Keys of the samples whose stored coordinates are not the ones they have now."""
+    if not samples:
+        return set()
+    rows = store.read(name)
+    place = {str(key): index for index, key in enumerate(rows["sample_id"].values)}
+    samples = [sample for sample in samples if sample.sample_id in place]
+    order = np.array([place[sample.sample_id] for sample in samples], dtype=np.intp)
+    other = np.zeros(len(samples), dtype=bool)
+    for coordinate in {key: None for sample in samples for key in sample.coords}:
+        now = [sample.coords.get(coordinate) for sample in samples]
+        before = rows[coordinate].values[order] if coordinate in rows.coords else None
+        other |= _differ(coordinate, now, before)
+    return {sample.sample_id for sample, differs in zip(samples, other, strict=True) if differs}
+
+
+def _differ(name: str, now: Sequence[Coordinate], before: NDArray[Any] | None) -> NDArray[np.bool_]:
+    """Where two columns of one coordinate differ; missing is None, NaN or empty."""
+    numeric = coordinate_kind(name, now) == "float" if before is None else before.dtype.kind in "fi"
+    new = as_numbers(name, now) if numeric else np.array(as_text(name, now), dtype=object)
+    if before is None:
+        before = np.full(len(now), np.nan if numeric else "", dtype=new.dtype)
+    both_missing = (new != new) & (before != before)
+    return np.asarray((new != before) & ~both_missing, dtype=bool)

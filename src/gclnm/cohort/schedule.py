@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import CancelledError
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -41,7 +41,7 @@ def finished_tasks(
     workers: Callable[[], int],
     alive: Callable[[], bool],
     tick_s: float = 1.0,
-) -> Iterator[Outcome | None]:
+) -> Generator[Outcome | None, None, None]:
     """Yield each task with its rows or the error that stands for them, as they finish.
 
     A few tasks per worker are in flight, so that memory stays flat and a dying worker takes few with

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 from gclnm.errors import InputError
 from gclnm.images.sample import Sample, VolumeRef
+from gclnm.schemas.features import as_numbers, as_text, coordinate_kind
 
 if TYPE_CHECKING:
     from gclnm.pipeline import Row
     from gclnm.recipe.recipe import Recipe
 
-__all__ = ["Task", "group", "require_unique", "run_task"]
+__all__ = ["Task", "check_coordinates", "cores", "group", "require_unique", "run_task"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,3 +89,26 @@ def require_unique(samples: Sequence[Sample]) -> None:
         fix="Give each its own roi_instance, rater or volume, or take one with samples.one_per(...).",
         code="duplicate-samples",
     )
+
+
+def cores() -> int:
+    """Cores that this process may use, containers' limits included."""
+    from dask.system import CPU_COUNT
+
+    return int(CPU_COUNT)
+
+
+def check_coordinates(samples: Sequence[Sample]) -> None:
+    """Refuse coordinates that the store would refuse, before anything is computed.
+
+    Raises
+    ------
+    InputError
+        When a coordinate has a name that is not allowed, or text and numbers in one column.
+    """
+    names = {name: None for sample in samples for name in sample.coords}
+    for name in names:
+        values = [sample.coords.get(name) for sample in samples]
+        kind = coordinate_kind(name, values)
+        if kind is not None:
+            _ = as_text(name, values) if kind == "str" else as_numbers(name, values)

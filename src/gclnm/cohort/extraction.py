@@ -1,0 +1,92 @@
+"""What an extraction did: rows done, skipped and failed, the commit, and how to read them back."""
+
+from __future__ import annotations
+
+import html
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+    from gclnm.recipe.recipe import Recipe
+    from gclnm.store.store import FeatureStore
+
+__all__ = ["Extraction"]
+
+
+@dataclass(frozen=True, eq=False)
+class Extraction:
+    """The result of :func:`gclnm.extract`.
+
+    Parameters
+    ----------
+    store, name, recipe
+        Where the rows are, under which name, by which recipe.
+    done
+        Rows computed and committed by this run.
+    skipped
+        Rows that were there already.
+    failed
+        One row per sample without features: ``sample_id``, its coordinates and ``reason``; those of
+        earlier runs that were not tried again have ``tried`` False.
+    seconds
+        Wall time.
+    commit
+        The commit that holds all of it.
+    """
+
+    store: FeatureStore
+    name: str
+    recipe: Recipe
+    done: int
+    skipped: int
+    failed: pd.DataFrame
+    seconds: float
+    commit: str
+
+    @property
+    def dataset(self) -> xr.Dataset:
+        """The rows of the whole set, lazily, as of this run's commit: (sample, feature)."""
+        return self.store.read(self.name, at=self.commit)
+
+    @property
+    def code(self) -> str:
+        """The line that reads this result again, next year as well."""
+        return f'gclnm.open_store({self.store.url!r}).read("{self.name}", at="{self.commit}")'
+
+    def _facts(self) -> list[tuple[str, str]]:
+        facts = [
+            ("rows", f"{self.done} done, {self.skipped} skipped, {len(self.failed)} failed"),
+            ("features", f"{len(self.recipe.features)} per row, recipe {self.recipe.id[:12]}"),
+            ("time", _duration(self.seconds)),
+            ("commit", self.commit),
+        ]
+        facts += [("failed", f"{count} x {reason}") for reason, count in self._reasons()]
+        return [*facts, ("read back", self.code)]
+
+    def _reasons(self, most: int = 5) -> list[tuple[str, int]]:
+        counts = self.failed["reason"].value_counts()
+        shown = [(str(reason), int(count)) for reason, count in counts.head(most).items()]
+        rest = int(counts.iloc[most:].sum())
+        return [*shown, ("other reasons: see .failed", rest)] if rest else shown
+
+    def __repr__(self) -> str:
+        lines = [f"  {label + ':':<11}{text}" for label, text in self._facts()]
+        return "\n".join([f"Extraction of {self.name!r}", *lines])
+
+    def _repr_html_(self) -> str:
+        cells = "".join(
+            f"<tr><th style='text-align:left'>{html.escape(label)}</th>"
+            f"<td style='text-align:left'>{html.escape(text)}</td></tr>"
+            for label, text in self._facts()
+        )
+        return f"<table><caption>Extraction of {html.escape(self.name)}</caption>{cells}</table>"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes = seconds / 60
+    return f"{minutes:.1f} min" if minutes < 120 else f"{minutes / 60:.1f} h"

@@ -1,0 +1,100 @@
+"""The books of a run: every sample sent out comes back as one checked row, done, unchanged or failed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gclnm.errors import EngineError, GclnmError
+from gclnm.schemas.features import check_rows
+
+if TYPE_CHECKING:
+    from gclnm.cohort.commits import Commits
+    from gclnm.images.sample import Sample
+    from gclnm.pipeline import Row
+    from gclnm.recipe.recipe import Recipe
+
+__all__ = ["Ledger"]
+
+
+class Ledger:
+    """Checks what workers return, counts it and hands it to the commits.
+
+    Parameters
+    ----------
+    known
+        Input hashes of rows that are there already: a row that comes back with the same hash is
+        unchanged and not written again.
+    """
+
+    def __init__(self, recipe: Recipe, commits: Commits, known: Mapping[str, str]) -> None:
+        table = recipe.feature_table()
+        self._features, self._diagnostics = tuple(recipe.features), tuple(recipe.diagnostics)
+        self._lower = table["lower"].to_numpy(dtype=np.float64, na_value=np.nan)
+        self._upper = table["upper"].to_numpy(dtype=np.float64, na_value=np.nan)
+        self._known = known
+        self.commits = commits
+        self.done = 0
+        self.unchanged = 0
+        self.failed: dict[str, str] = {}
+
+    def enter(self, samples: Sequence[Sample], outcome: Sequence[Row] | GclnmError) -> None:
+        """Take what came back for these samples: their rows, or the error that stands for all of them."""
+        rows = list(self._complete(samples, outcome))
+        for row in rows:
+            if row.status == "failed":
+                self.failed[row.sample_id] = row.reason
+        new = [row for row in rows if not self._is_unchanged(row)]
+        self.unchanged += len(rows) - len(new)
+        self.done += sum(row.status == "ok" for row in new)
+        self.commits.add(new)
+
+    def tick(self) -> None:
+        """Commit what has waited long enough."""
+        self.commits.add([])
+
+    def close(self) -> str:
+        """Commit what waits, and say in words what was committed."""
+        self.commits.flush()
+        return f"committed {self.done} rows done and {len(self.failed)} failed"
+
+    def _is_unchanged(self, row: Row) -> bool:
+        return row.status == "ok" and self._known.get(row.sample_id) == row.inputs_sha256
+
+    def _complete(self, samples: Sequence[Sample], outcome: Sequence[Row] | GclnmError) -> Iterator[Row]:
+        """One row per sample, whatever came back."""
+        rows = {} if isinstance(outcome, GclnmError) else {row.sample_id: row for row in outcome}
+        silent = EngineError("the worker returned no row for this sample", code="internal")
+        for sample in samples:
+            row = rows.get(sample.sample_id)
+            if row is None:
+                yield self._failed(sample, outcome if isinstance(outcome, GclnmError) else silent)
+            else:
+                yield self._checked(row)
+
+    def _checked(self, row: Row) -> Row:
+        """The row, or a failed one when values are missing or impossible: it must not stop the others."""
+        try:
+            check_rows([row], self._features, self._diagnostics, self._lower, self._upper)
+        except GclnmError as error:
+            empty = np.full(len(self._features), np.nan)
+            return replace(row, status="failed", reason=error.reason, values=empty)
+        return row
+
+    def _failed(self, sample: Sample, error: GclnmError) -> Row:
+        from gclnm.pipeline import Row
+
+        return Row(
+            sample_id=sample.sample_id,
+            coords=dict(sample.coords),
+            status="failed",
+            reason=error.reason,
+            values=np.full(len(self._features), np.nan),
+            diagnostics=np.full(len(self._diagnostics), np.nan),
+            inputs_sha256="",
+            history="{}",
+            seconds=0.0,
+        )

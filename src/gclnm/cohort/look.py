@@ -1,0 +1,172 @@
+"""A look at one sample before anything is computed: what its recipe would make of it, and what is odd."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gclnm.errors import GclnmError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from gclnm.images.sample import Sample
+    from gclnm.images.volume import Mask, Volume
+    from gclnm.prepare.settings import Normalize, Prepare, Resegment
+    from gclnm.recipe.recipe import Recipe
+
+__all__ = ["MOST_BINS", "Finding", "Look", "look_at"]
+
+UPSAMPLING = 2.0
+# What the literature recommends for texture: fewer levels lose it, more are noise.
+FEWEST_BINS, MOST_BINS = 16, 128
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something odd about one sample; ``severity`` is ``"refused"`` when there would be no features."""
+
+    severity: str
+    code: str
+    what: str
+    fix: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """What reading one sample has shown: voxels that features would be computed on, seconds, findings."""
+
+    sample: Sample
+    voxels: float
+    seconds: float
+    findings: tuple[Finding, ...]
+
+
+def look_at(sample: Sample, recipe: Recipe) -> Look:
+    """Read and harmonise one sample and compare it with the recipe; errors become findings."""
+    from gclnm.harmonize import harmonize
+    from gclnm.images.load import load
+    from gclnm.prepare.grid import onto
+
+    started = time.perf_counter()
+    try:
+        case = load(sample)
+        volume = harmonize(case.image)
+        mask = onto(case.roi, volume)
+        voxels = mask.n_voxels * _shrinking(volume, recipe.prepare)
+        findings = tuple(_findings(volume, mask, voxels, recipe))
+    except GclnmError as error:
+        voxels, findings = 0.0, (Finding("refused", error.code, error.what, error.fix),)
+    except Exception as error:
+        what = f"{type(error).__name__} while it was read: {error}"
+        voxels, findings = 0.0, (Finding("refused", "internal", what),)
+    return Look(sample, voxels, time.perf_counter() - started, findings)
+
+
+def _findings(volume: Volume, mask: Mask, voxels: float, recipe: Recipe) -> Iterator[Finding]:
+    if recipe.quantity and volume.quantity not in recipe.quantity:
+        yield Finding(
+            "refused",
+            "quantity",
+            f"its voxels are {volume.quantity!r}, the recipe accepts {' or '.join(recipe.quantity)}",
+            "Take a recipe for this modality, or leave these samples out.",
+        )
+        return
+    if not mask.n_voxels:
+        yield Finding("refused", "empty-roi", "the ROI holds no voxel of the image")
+        return
+    yield from _grid_findings(volume, mask, voxels, recipe)
+    yield from _level_findings(volume, mask, recipe.prepare)
+
+
+def _grid_findings(volume: Volume, mask: Mask, voxels: float, recipe: Recipe) -> Iterator[Finding]:
+    for axis, native, wanted in _spacings(volume, recipe.prepare):
+        if native > UPSAMPLING * wanted:
+            yield Finding(
+                "odd",
+                "upsampling",
+                f"{axis} from {native:.3g} to {wanted:.3g} mm: {native / wanted:.1f} voxels made of one",
+                "Texture along this axis is interpolation; a 2-D recipe or a larger spacing avoids it.",
+            )
+    slices = int(np.count_nonzero(mask.array.any(axis=(1, 2))))
+    if slices == 1 and recipe.compute.texture.plane == "3d":
+        yield Finding(
+            "odd", "one-slice", "the ROI lies on one slice", "A recipe with plane: axial is made for that."
+        )
+    if voxels < recipe.compute.min_voxels:
+        yield Finding(
+            "odd",
+            "tiny-roi",
+            f"about {voxels:.0f} voxels after resampling, texture needs {recipe.compute.min_voxels}",
+            "Its texture will be NaN.",
+        )
+
+
+def _level_findings(volume: Volume, mask: Mask, prepare: Prepare) -> Iterator[Finding]:
+    values = _inside(volume, mask, prepare)
+    if not values.size:
+        yield Finding("refused", "empty-range", "no voxel of the ROI is inside the recipe's intensity range")
+        return
+    grey = prepare.discretise
+    low, high = float(values.min()), float(values.max())
+    if low == high:
+        yield Finding("odd", "constant", f"all voxels of the ROI are {low:g}")
+        return
+    bins = grey.bin_count
+    if grey.bin_width is not None:
+        bins = int(np.floor(high / grey.bin_width) - np.floor(low / grey.bin_width)) + 1
+    if bins is not None and not FEWEST_BINS <= bins <= MOST_BINS:
+        yield Finding(
+            "odd",
+            "few-bins" if bins < FEWEST_BINS else "many-bins",
+            f"about {bins} grey levels, {FEWEST_BINS} to {MOST_BINS} are usual ({low:.4g} to {high:.4g})",
+            "Another bin_width, or a range of intensities, brings them there.",
+        )
+
+
+def _inside(volume: Volume, mask: Mask, prepare: Prepare) -> NDArray[np.float64]:
+    """Intensities of the ROI as they would be discretised, but for resampling."""
+    values = volume.array[mask.array].astype(np.float64)
+    values = values[np.isfinite(values)]
+    if prepare.normalize is not None:
+        values = _normalised(values, volume, prepare.normalize)
+    return values if prepare.resegment is None else _in_range(values, prepare.resegment)
+
+
+def _normalised(values: NDArray[np.float64], volume: Volume, settings: Normalize) -> NDArray[np.float64]:
+    everywhere = volume.array[np.isfinite(volume.array)]
+    spread = float(everywhere.std(dtype=np.float64))
+    if not spread:
+        return values
+    scaled = (values - float(everywhere.mean(dtype=np.float64))) / spread
+    if settings.clip_sd is not None:
+        scaled = np.clip(scaled, -settings.clip_sd, settings.clip_sd)
+    return np.asarray(scaled * settings.scale)
+
+
+def _in_range(values: NDArray[np.float64], settings: Resegment) -> NDArray[np.float64]:
+    if not values.size:
+        return values
+    low, high = settings.range[0], np.inf if settings.range[1] is None else settings.range[1]
+    if settings.mode == "relative":
+        low, high = low * values.max(), high * values.max()
+    elif settings.mode == "sigma":
+        low, high = values.mean() + low * values.std(), values.mean() + high * values.std()
+    return values[(values >= low) & (values <= high)]
+
+
+def _spacings(volume: Volume, prepare: Prepare) -> list[tuple[str, float, float]]:
+    """Axis, the image's spacing and the recipe's, for the axes that are resampled."""
+    if prepare.resample is None:
+        return []
+    pairs = zip("xyz", volume.geometry.spacing_mm, prepare.resample.spacing_mm, strict=True)
+    return [(axis, native, wanted) for axis, native, wanted in pairs if wanted > 0]
+
+
+def _shrinking(volume: Volume, prepare: Prepare) -> float:
+    """Voxels after resampling per voxel of the image."""
+    return float(np.prod([native / wanted for _, native, wanted in _spacings(volume, prepare)]))
