@@ -164,7 +164,7 @@ def joined(
     values = table.reset_index(drop=True) if isinstance(table, pd.DataFrame) else read_table(table, "table")
     rows = read_table(values, "table")
     values.columns = rows.columns
-    keys = list(on) if on else [name for name in KEYS if name in rows.columns]
+    keys = list(on) if on else [n for n in KEYS if n in rows.columns and samples[n].map(text).any()]
     for name in keys:
         if name not in rows.columns or name not in samples.columns:
             raise unknown_column(

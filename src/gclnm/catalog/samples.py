@@ -226,10 +226,11 @@ class Samples(Sequence[Sample]):
         Parameters
         ----------
         table
-            Columns that ``.table`` has too say which samples a row is about (as text, so that
-            patient 12 and ``"12"`` are the same); the others become coordinates.
+            Columns that are filled in ``.table`` too (patient, study, series, modality, ROI, reader,
+            time point) say which samples a row is about, as text, so that patient 12 and ``"12"``
+            are the same; the others become coordinates.
         on
-            The columns to match by, when not all the shared ones.
+            The columns to match by, when not all of these.
 
         Raises
         ------
