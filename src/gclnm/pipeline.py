@@ -1,18 +1,44 @@
-"""One sample and a recipe become one row: what a worker runs."""
+"""One sample and a recipe become one row: what a worker runs.
+
+Everything that can be wrong with a case ends as a failed row with a reason of ours; what is wrong
+with the recipe or the installation is raised, before the first image is read.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+import hashlib
+import json
+import logging
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from gclnm import vocabulary
+from gclnm.engines import engine
+from gclnm.errors import EngineError, GclnmError, QuantityError
+from gclnm.harmonize import harmonize
+from gclnm.images.load import load_mask, load_volume
+from gclnm.images.sample import Case, Sample
+from gclnm.prepare.grid import onto
+from gclnm.recipe.recipe import Recipe
+from gclnm.schemas.features import out_of_bounds
+
 if TYPE_CHECKING:
+    import pandas as pd
     from numpy.typing import NDArray
 
+    from gclnm.engines import Result
     from gclnm.images.sample import Coordinate
+    from gclnm.images.volume import Mask, Volume
 
-__all__ = ["Row"]
+__all__ = ["Row", "check", "features", "run"]
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +62,7 @@ class Row:
     history
         JSON: the steps of image and ROI, the engine, and why values are NaN.
     seconds
-        How long it took, reading included.
+        How long it took; the reading of shared volumes is counted with the first row.
     """
 
     sample_id: str
@@ -48,3 +74,253 @@ class Row:
     inputs_sha256: str = ""
     history: str = "{}"
     seconds: float = float("nan")
+
+
+def check(recipe: Recipe) -> None:
+    """Refuse a recipe that this installation cannot compute, before hours run.
+
+    Raises
+    ------
+    EngineError
+        When the engine, or what one of its filters needs, is not there.
+
+    Examples
+    --------
+    >>> check(Recipe.named("ct"))
+    """
+    engine(recipe.engine).check(recipe.prepare, recipe.compute)
+
+
+def run(samples: Sequence[Sample], recipe: Recipe | str | Path) -> list[Row]:
+    """Rows of samples, in their order; volumes that samples share are read once.
+
+    Parameters
+    ----------
+    samples
+        What to measure. Those with the same volumes are done together.
+    recipe
+        A recipe, a built-in name, or the path of a YAML file.
+
+    Returns
+    -------
+    list of Row
+        One per sample. A sample that cannot be measured gives a failed row.
+
+    Raises
+    ------
+    EngineError
+        When the recipe cannot be computed by this installation at all.
+    """
+    recipe = Recipe.of(recipe)
+    check(recipe)
+    rows: dict[int, Row] = {}
+    for indices in _sharing_volumes(samples):
+        group = [samples[index] for index in indices]
+        rows.update(zip(indices, _rows(group, recipe), strict=True))
+    return [rows[index] for index in range(len(samples))]
+
+
+def features(
+    volume: Volume | Mapping[str, Volume], mask: Mask | Mapping[str, Mask], recipe: Recipe | str | Path
+) -> pd.Series[float]:
+    """Features of one case, without a store.
+
+    Parameters
+    ----------
+    volume, mask
+        Image and ROI, or several by role (``image`` and ``roi`` are the ones that are measured).
+        The mask may lie on another grid of the same space.
+    recipe
+        A recipe, a built-in name, or the path of a YAML file.
+
+    Returns
+    -------
+    Series
+        One value per column of the recipe. ``attrs`` holds ``diagnostics`` and ``notes``: why values
+        are NaN.
+
+    Raises
+    ------
+    GclnmError
+        Whatever would make a failed row in a cohort.
+
+    Examples
+    --------
+    >>> from gclnm.images import Geometry, Mask, Volume
+    >>> grid = Geometry(size=(12, 12, 12), spacing_mm=(1.0, 1.0, 1.0))
+    >>> ramp = np.arange(12**3, dtype=float).reshape(12, 12, 12) / 20
+    >>> inside = np.zeros(ramp.shape, dtype=bool)
+    >>> inside[3:9, 3:9, 3:9] = True
+    >>> values = features(Volume(ramp, grid, quantity="HU"), Mask(inside, grid), "ct")
+    >>> print(round(values["original_firstorder_Mean"], 1))
+    43.2
+    """
+    import pandas as pd
+
+    recipe = Recipe.of(recipe)
+    check(recipe)
+    volumes = dict(volume) if isinstance(volume, Mapping) else {"image": volume}
+    masks = dict(mask) if isinstance(mask, Mapping) else {"roi": mask}
+    ready = {role: _ready(item, recipe) for role, item in volumes.items()}
+    result = _measure(_on_one_grid(Case(ready, masks)), recipe)
+    series = pd.Series(result.values, name=recipe.name, dtype=np.float64)
+    series.attrs = {"diagnostics": result.diagnostics, "notes": result.notes}
+    return series
+
+
+def _sharing_volumes(samples: Sequence[Sample]) -> Iterator[list[int]]:
+    groups: dict[object, list[int]] = {}
+    for index, sample in enumerate(samples):
+        groups.setdefault(tuple(sorted(sample.images.items())), []).append(index)
+    yield from groups.values()
+
+
+def _rows(samples: Sequence[Sample], recipe: Recipe) -> Iterator[Row]:
+    """Rows of samples that share their volumes."""
+    start = perf_counter()
+    try:
+        loaded = {role: load_volume(ref) for role, ref in samples[0].images.items()}
+        digest = _volumes_sha256(loaded)
+        ready = {role: _ready(volume, recipe) for role, volume in loaded.items()}
+    except Exception as error:
+        reason = _reason(error)
+        seconds = (perf_counter() - start) / len(samples)
+        yield from (_failed(sample, recipe, reason, seconds) for sample in samples)
+        return
+    for sample in samples:
+        yield _row(sample, recipe, loaded, ready, digest, start)
+        start = perf_counter()
+
+
+def _row(
+    sample: Sample,
+    recipe: Recipe,
+    loaded: Mapping[str, Volume],
+    ready: Mapping[str, Volume],
+    volumes_sha256: str,
+    start: float,
+) -> Row:
+    inputs = ""
+    try:
+        masks = {role: load_mask(ref, loaded["image"]) for role, ref in sample.masks.items()}
+        inputs = _with_masks(volumes_sha256, masks)
+        case = _on_one_grid(Case(ready, masks))
+        result = _measure(case, recipe)
+    except Exception as error:
+        failed = _failed(sample, recipe, _reason(error), perf_counter() - start)
+        return replace(failed, inputs_sha256=inputs)
+    return Row(
+        sample_id=sample.sample_id,
+        coords=dict(sample.coords),
+        status="ok",
+        reason="",
+        values=np.array([result.values[name] for name in recipe.features]),
+        diagnostics=np.array([result.diagnostics[name] for name in recipe.diagnostics]),
+        inputs_sha256=inputs,
+        history=_history(case, recipe, result),
+        seconds=perf_counter() - start,
+    )
+
+
+def _failed(sample: Sample, recipe: Recipe, reason: str, seconds: float) -> Row:
+    return Row(
+        sample_id=sample.sample_id,
+        coords=dict(sample.coords),
+        status="failed",
+        reason=reason,
+        values=np.full(len(recipe.features), np.nan),
+        diagnostics=np.full(len(recipe.diagnostics), np.nan),
+        seconds=seconds,
+    )
+
+
+def _ready(volume: Volume, recipe: Recipe) -> Volume:
+    """The volume in a quantity that the recipe accepts."""
+    if not recipe.quantity:
+        return volume
+    # Readers never give SUV: such a volume has been harmonised, and must not be twice.
+    ready = volume if volume.quantity.startswith("SUV") else harmonize(volume, recipe.harmonize)
+    if ready.quantity not in recipe.quantity:
+        raise QuantityError(
+            f"the recipe measures {' or '.join(recipe.quantity)}, the image is in {ready.quantity}",
+            fix="Take a recipe for this kind of image, or change recipe.quantity.",
+            code="wrong-quantity",
+        )
+    return ready
+
+
+def _on_one_grid(case: Case) -> Case:
+    return Case(case.volumes, {**case.masks, "roi": onto(case.roi, case.image)})
+
+
+def _measure(case: Case, recipe: Recipe) -> Result:
+    result = engine(recipe.engine).run(case, recipe.prepare, recipe.compute)
+    values = np.array([result.values[name] for name in recipe.features])
+    lower, upper = vocabulary.bounds(recipe.features)
+    wrong = np.flatnonzero(out_of_bounds(values, lower, upper))
+    if wrong.size:
+        first = int(wrong[0])
+        raise EngineError(
+            f"{recipe.features[first]} is {values[first]:.6g}, outside [{lower[first]:g}, {upper[first]:g}]",
+            code="out-of-bounds",
+        )
+    return result
+
+
+def _history(case: Case, recipe: Recipe, result: Result) -> str:
+    notes: dict[str, list[str]] = {}
+    for column, note in result.notes.items():
+        notes.setdefault(note, []).append(column)
+    record: dict[str, Any] = {
+        "image": [step.to_dict() for step in case.image.history],
+        "roi": [step.to_dict() for step in case.roi.history],
+        "engine": {"name": recipe.engine, "version": engine(recipe.engine).version},
+    }
+    if notes:
+        record["notes"] = notes
+    return json.dumps(record, separators=(",", ":"), ensure_ascii=True, default=_plain)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    raise TypeError(f"a step of the history holds a {type(value).__name__}")
+
+
+def _reason(error: Exception) -> str:
+    """What a failed row says: our own sentence, or only which kind of error came from where."""
+    _LOG.debug("a sample failed", exc_info=error)
+    if isinstance(error, GclnmError):
+        return error.reason
+    frames = list(traceback.walk_tb(error.__traceback__))
+    module = frames[-1][0].f_globals.get("__name__", "unknown") if frames else "unknown"
+    return f"internal: {type(error).__name__} in {module}"
+
+
+def _volumes_sha256(volumes: Mapping[str, Volume]) -> str:
+    digest = hashlib.sha256()
+    for role, volume in sorted(volumes.items()):
+        about = {
+            "role": role,
+            "grid": _grid(volume),
+            "quantity": volume.quantity,
+            "facts": dict(volume.facts),
+        }
+        digest.update(json.dumps(about, sort_keys=True, default=str).encode())
+        digest.update(volume.array.data)
+    return digest.hexdigest()
+
+
+def _with_masks(volumes_sha256: str, masks: Mapping[str, Mask]) -> str:
+    digest = hashlib.sha256(volumes_sha256.encode())
+    for role, mask in sorted(masks.items()):
+        digest.update(json.dumps({"role": role, "grid": _grid(mask)}, sort_keys=True).encode())
+        digest.update(np.packbits(mask.array).data)
+    return digest.hexdigest()
+
+
+def _grid(item: Volume | Mask) -> list[object]:
+    grid = item.geometry
+    return [grid.size, grid.spacing_mm, grid.origin_mm, grid.direction]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from gclnm import vocabulary
 from gclnm.prepare.settings import Finite, Settings
@@ -32,19 +32,19 @@ class Texture(Settings):
     plane: Literal["3d", "axial", "coronal", "sagittal"] = "3d"
     """``3d``: all 26 neighbours. Otherwise only the 8 within one slice of the stored array: ``axial`` means
     the planes of rows and columns, whatever their direction in the patient."""
-    distances: tuple[Annotated[int, Field(ge=1, le=32)], ...] = Field((1,), min_length=1)
+    distances: Annotated[tuple[Annotated[int, Field(ge=1, le=32)], ...], Field(min_length=1)] = (1,)
     """Distances of neighbours in voxels (GLCM, GLDM, NGTDM)."""
     symmetric_glcm: bool = True
     """Count each pair in both directions."""
     weighting: Literal["manhattan", "euclidean", "infinity", "no_weighting"] | None = None
-    """null: features are means over directions. Otherwise matrices of all directions are weighted by distance,
-    summed, and give one value (GLCM, GLRLM)."""
+    """null: features are means over directions. Otherwise matrices of all directions are weighted by
+    distance and summed, and give one value (GLCM, GLRLM)."""
     gldm_alpha: Annotated[int, Field(ge=0)] = 0
     """Largest difference of grey levels that still counts as dependent (GLDM)."""
 
 
 class Features(Settings):
-    """The features of a recipe: ``all`` of a family, or a list of names; families left out are not computed."""
+    """The features of a recipe: ``all`` of a family, a list of names, or nothing."""
 
     shape: Chosen = _family("shape")
     """Size and shape in three dimensions, once per ROI."""
@@ -85,6 +85,12 @@ class Features(Settings):
                 _unknown(name, info.field_name, every)
         ordered = tuple(name for name in every if name in value)
         return "all" if ordered == vocabulary.names(info.field_name) else ordered
+
+    @model_validator(mode="after")
+    def _shape2d_has_a_plane(self) -> Features:
+        if self.shape2D and self.texture.plane == "3d":
+            raise ValueError("shape2D needs texture.plane to be axial, coronal or sagittal")
+        return self
 
     @property
     def chosen(self) -> dict[str, tuple[str, ...]]:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 __all__ = [
     "LBP2D",
     "LBP3D",
+    "Crop",
     "Discretise",
     "Filters",
     "Gradient",
@@ -34,6 +35,10 @@ Interpolator = Literal[
     "lanczos_sinc",
     "blackman_sinc",
 ]
+_WAVELETS = (
+    r"^(haar|dmey|db([1-9]|[12]\d|3[0-8])|sym([2-9]|1\d|20)|coif([1-9]|1[0-7])"
+    r"|(bior|rbio)(1\.[135]|2\.[2468]|3\.[13579]|4\.4|5\.5|6\.8))$"
+)
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 
@@ -63,7 +68,7 @@ class Resample(Settings):
     pad_voxels: Annotated[int, Field(ge=0, le=1000)] = 5
     """New voxels kept around the ROI's box. Filters see no further: 10 or more for a LoG above 5 mm."""
     round: bool = False
-    """Round to whole numbers afterwards (IBSI asks for it on HU; pyradiomics does it on integer images only)."""
+    """Round to whole numbers afterwards, as IBSI asks on HU (pyradiomics does on integer images only)."""
 
     @field_validator("spacing_mm")
     @classmethod
@@ -75,8 +80,18 @@ class Resample(Settings):
         return value
 
 
+class Crop(Settings):
+    """Without resampling: cut the image around the ROI before filters, which otherwise see all of it."""
+
+    pad_voxels: Annotated[int, Field(ge=0, le=1000)] = 5
+    """Voxels kept around the ROI's box."""
+
+
 class Resegment(Settings):
-    """Leave voxels out of the ROI by intensity. The shape is still that of the whole ROI."""
+    """Leave voxels out of the ROI by intensity.
+
+    Shape is still that of the whole ROI, but cut to the box of what stays in (pyradiomics).
+    """
 
     range: tuple[Finite, Finite | None]
     """Lowest and highest value that stays in (both included); null for no upper limit."""
@@ -131,8 +146,8 @@ class LoG(Plain):
 class Wavelet(Plain):
     """Stationary wavelet transform: 8 images a level (4 in a 2-D recipe)."""
 
-    wavelet: str = Field("coif1", pattern=r"^[a-z0-9.]{2,12}$")
-    """Name of a discrete wavelet of PyWavelets."""
+    wavelet: str = Field("coif1", pattern=_WAVELETS)
+    """Name of a discrete wavelet, as PyWavelets spells it."""
     level: Annotated[int, Field(ge=1, le=8)] = 1
     """Number of levels."""
     start_level: Annotated[int, Field(ge=0, le=8)] = 0
@@ -212,9 +227,17 @@ class Prepare(Settings):
     """Scaling of the whole image; none by default."""
     resample: Resample | None = None
     """Voxel size; the image's own by default."""
+    crop: Crop | None = None
+    """Cutting around the ROI; resampling does that anyway."""
     resegment: Resegment | None = None
     """Intensities that stay in the ROI; all by default."""
     discretise: Discretise = Discretise(bin_width=25.0)
     """Grey levels."""
     filters: Filters = Filters(original=Plain())
     """Images that features are computed on."""
+
+    @model_validator(mode="after")
+    def _one_way_to_crop(self) -> Prepare:
+        if self.crop and self.resample:
+            raise ValueError("crop: resampling cuts around the ROI already, set resample.pad_voxels")
+        return self

@@ -18,6 +18,7 @@ from gclnm import vocabulary
 from gclnm.engines import engine
 from gclnm.engines.settings import Features
 from gclnm.errors import RecipeError
+from gclnm.harmonize.settings import HarmonizeSettings
 from gclnm.prepare.settings import Prepare, Settings
 from gclnm.recipe.files import dump_yaml, parse_yaml, read_yaml
 from gclnm.recipe.problems import explain, raise_for, without_units
@@ -65,9 +66,11 @@ class Recipe(Settings):
     modality: Literal["", "CT", "MR", "PT"] = ""
     """DICOM modality it is made for; empty: any."""
     quantity: tuple[Quantity, ...] = ()
-    """What voxel values may be (`HU`, `SUVbw`, `arbitrary` ...); empty: anything. Other images are refused."""
+    """What voxel values may be (`HU`, `SUVbw`, `arbitrary` ...); empty: anything. Others are refused."""
     engine: Literal["pyradiomics"] = "pyradiomics"
     """What computes the features."""
+    harmonize: HarmonizeSettings = HarmonizeSettings()
+    """How stored quantities become the ones that are measured."""
     prepare: Prepare = Prepare()
     """What is done to image and ROI before."""
     compute: Features
@@ -130,8 +133,9 @@ class Recipe(Settings):
     ) -> Recipe:
         """The recipe that a pyradiomics parameter file describes; `unmapped` says what was left out.
 
-        The image is float32, as everywhere in gclnm: pyradiomics resamples integer images in
-        integers, which gives other numbers.
+        Two things differ from running pyradiomics on that file: the image is float32 (pyradiomics
+        resamples integer images in integers, which gives other numbers), and a 3-D recipe refuses
+        an ROI of one slice.
 
         Parameters
         ----------
@@ -221,7 +225,14 @@ class Recipe(Settings):
         return self._unmapped
 
     def feature_table(self) -> pd.DataFrame:
-        """The columns with ``feature``, ``image_type``, ``family``, ``ibsi_code``, ``unit``, ``lower``, ``upper``."""
+        """The columns of the feature set, one a row.
+
+        Returns
+        -------
+        DataFrame
+            ``feature`` (the column's name), ``image_type``, ``family``, ``ibsi_code``, ``unit``,
+            ``lower`` and ``upper`` (what mathematics guarantees).
+        """
         import pandas as pd
 
         parts = [vocabulary.split(column) for column in self.features]

@@ -89,8 +89,8 @@ class Column(NamedTuple):
 
 @cache
 def _features() -> dict[str, Feature]:
-    with files("gclnm.vocabulary").joinpath("features.csv").open(encoding="utf-8", newline="") as handle:
-        return {row.name: row for row in map(_from_row, csv.DictReader(handle))}
+    text = files("gclnm.vocabulary").joinpath("features.csv").read_text(encoding="utf-8")
+    return {row.name: row for row in map(_from_row, csv.DictReader(text.splitlines()))}
 
 
 def _from_row(row: dict[str, str]) -> Feature:
@@ -115,8 +115,8 @@ def table() -> pd.DataFrame:
 
     Examples
     --------
-    >>> table().loc["shape_Sphericity", ["ibsi_code", "unit", "upper"]].tolist()
-    ['QCFX', '1', 1.0]
+    >>> table().loc["shape_MeshVolume", ["ibsi_code", "unit"]].tolist()
+    ['RNU0', 'mm^3']
     """
     import pandas as pd
 

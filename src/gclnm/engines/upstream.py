@@ -1,0 +1,195 @@
+"""pyradiomics as it is installed here: which package it is, its silence, its names for our settings."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from importlib.metadata import packages_distributions, version
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gclnm.errors import EngineError
+from gclnm.prepare.settings import LBP2D, LBP3D, Discretise, Gradient, LoG, Wavelet
+
+if TYPE_CHECKING:
+    from gclnm.engines.settings import Features
+    from gclnm.prepare.settings import Plain, Prepare
+
+__all__ = [
+    "FILTERS",
+    "INTERPOLATORS",
+    "PLANES",
+    "filter_settings",
+    "provider",
+    "quiet",
+    "require_filter",
+    "settings",
+]
+
+# Our names and pyradiomics'; the parameter-file reader goes the other way.
+FILTERS = {
+    "original": "Original",
+    "log": "LoG",
+    "wavelet": "Wavelet",
+    "square": "Square",
+    "squareroot": "SquareRoot",
+    "logarithm": "Logarithm",
+    "exponential": "Exponential",
+    "gradient": "Gradient",
+    "lbp2d": "LBP2D",
+    "lbp3d": "LBP3D",
+}
+INTERPOLATORS = {
+    "nearest": "sitkNearestNeighbor",
+    "linear": "sitkLinear",
+    "bspline": "sitkBSpline",
+    "gaussian": "sitkGaussian",
+    "label_gaussian": "sitkLabelGaussian",
+    "hamming_sinc": "sitkHammingWindowedSinc",
+    "cosine_sinc": "sitkCosineWindowedSinc",
+    "welch_sinc": "sitkWelchWindowedSinc",
+    "lanczos_sinc": "sitkLanczosWindowedSinc",
+    "blackman_sinc": "sitkBlackmanWindowedSinc",
+}
+PLANES = {"axial": 0, "coronal": 1, "sagittal": 2}
+
+
+@cache
+def provider() -> str:
+    """Name and version of the one installed package that gives the module ``radiomics``.
+
+    Raises
+    ------
+    EngineError
+        When none or several do: of two, the files of the last installed win, unseen.
+    """
+    found = sorted(set(packages_distributions().get("radiomics", [])))
+    if not found:
+        raise EngineError(
+            "pyradiomics is not installed", fix="Run `pip install pyradiomics-bhklab`.", code="no-engine"
+        )
+    if len(found) > 1:
+        raise EngineError(
+            f"{len(found)} packages give the module radiomics: {', '.join(found)}",
+            fix="Uninstall all of them, then install pyradiomics-bhklab.",
+            code="two-engines",
+        )
+    return f"{found[0]} {version(found[0])}"
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep pyradiomics' log, its dependencies' warnings and numpy's out of the user's sight."""
+    logger = logging.getLogger("radiomics")
+    level = logger.level
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        import radiomics  # noqa: F401 (sets its logger's level when imported)
+
+        logger.setLevel(logging.CRITICAL + 1)
+        try:
+            yield
+        finally:
+            logger.setLevel(level)
+
+
+def settings(prepare: Prepare, features: Features) -> dict[str, Any]:
+    """What pyradiomics calls settings, complete but for those of filters."""
+    normalize, resample, crop = prepare.normalize, prepare.resample, prepare.crop
+    texture, around = features.texture, prepare.resample or prepare.crop
+    return {
+        "label": 1,
+        "additionalInfo": False,
+        "minimumROIDimensions": 1,
+        "minimumROISize": None,
+        "normalize": normalize is not None,
+        "normalizeScale": normalize.scale if normalize else 1,
+        "removeOutliers": normalize.clip_sd if normalize else None,
+        "resampledPixelSpacing": list(resample.spacing_mm) if resample else None,
+        "interpolator": INTERPOLATORS[resample.interpolator] if resample else "sitkBSpline",
+        "preCrop": crop is not None,
+        "padDistance": around.pad_voxels if around else 5,
+        **_resegment(prepare),
+        **_discretise(prepare.discretise),
+        "distances": list(texture.distances),
+        "force2D": texture.plane != "3d",
+        "force2Ddimension": PLANES.get(texture.plane, 0),
+        "symmetricalGLCM": texture.symmetric_glcm,
+        "weightingNorm": texture.weighting,
+        "gldm_a": texture.gldm_alpha,
+        "voxelArrayShift": features.intensity_shift,
+    }
+
+
+def _resegment(prepare: Prepare) -> dict[str, Any]:
+    if prepare.resegment is None:
+        return {"resegmentRange": None}
+    return {
+        "resegmentRange": [limit for limit in prepare.resegment.range if limit is not None],
+        "resegmentMode": prepare.resegment.mode,
+        "resegmentShape": prepare.resegment.shape,
+    }
+
+
+def _discretise(grey: Discretise) -> dict[str, Any]:
+    if grey.bin_count is not None:
+        return {"binCount": grey.bin_count}
+    return {"binCount": None, "binWidth": grey.bin_width}
+
+
+def filter_settings(own: Plain) -> dict[str, Any]:
+    """What pyradiomics calls the custom settings of an image type."""
+    grey = _discretise(own.discretise) if own.discretise else {}
+    match own:
+        case LoG():
+            return {**grey, "sigma": list(own.sigma_mm)}
+        case Wavelet():
+            return {**grey, "wavelet": own.wavelet, "level": own.level, "start_level": own.start_level}
+        case Gradient():
+            return {**grey, "gradientUseSpacing": own.use_spacing}
+        case LBP2D():
+            names = {"lbp2DRadius": own.radius, "lbp2DSamples": own.samples, "lbp2DMethod": own.method}
+            return {**grey, **names}
+        case LBP3D():
+            return {
+                **grey,
+                "lbp3DLevels": own.levels,
+                "lbp3DIcosphereRadius": own.icosphere_radius,
+                "lbp3DIcosphereSubdivision": own.icosphere_subdivision,
+            }
+    return grey
+
+
+def require_filter(kind: str) -> None:
+    """Raise EngineError when pyradiomics gives no image for this filter here: it only logs that."""
+    if kind in ("lbp2d", "lbp3d") and not _gives_an_image(kind):
+        raise EngineError(
+            f"pyradiomics gives no image for the filter {kind} with the packages installed here",
+            fix="Run `pip install 'gclnm[lbp]'`."
+            if kind == "lbp2d"
+            else "Leave lbp3d out: it needs trimesh and a function that SciPy no longer has.",
+            code="filter-unavailable",
+        )
+
+
+@cache
+def _gives_an_image(kind: str) -> bool:
+    # Asking pyradiomics itself, on a tiny cube, holds for every version of what it depends on.
+    with quiet():
+        import SimpleITK as sitk
+        from radiomics import imageoperations
+
+        ramp = np.arange(6**3, dtype=np.float32).reshape(6, 6, 6)
+        mask = np.zeros(ramp.shape, dtype=np.uint32)
+        mask[2:4, 2:4, 2:4] = 1
+        images = getattr(imageoperations, f"get{FILTERS[kind]}Image")(
+            sitk.GetImageFromArray(ramp), sitk.GetImageFromArray(mask)
+        )
+        try:
+            return next(images, None) is not None
+        except Exception:
+            return False
