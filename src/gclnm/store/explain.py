@@ -12,7 +12,7 @@ import numpy as np
 
 from gclnm.errors import StoreError
 from gclnm.store.history import commit_of_row
-from gclnm.store.layout import TEXT, array, coordinates, read_text, set_group, set_names
+from gclnm.store.layout import TEXT, array, arrays, coordinates, read_text, set_group, set_names
 from gclnm.store.read import existing_set
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ def _cell(group: zarr.Group, name: str, position: int) -> Any:
 
 
 def _coords(group: zarr.Group, position: int) -> dict[str, str | float]:
-    cells = {name: _cell(group, name, position) for name in coordinates(group)}
+    cells = {name: _cell(group, name, position) for name in coordinates(arrays(group))}
     return {name: value for name, value in cells.items() if value != "" and value == value}
 
 

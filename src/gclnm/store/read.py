@@ -18,6 +18,7 @@ from gclnm.store.layout import (
     SETS,
     TEXT,
     array,
+    arrays,
     coordinates,
     read_text,
     set_group,
@@ -116,11 +117,12 @@ def chosen_rows(group: zarr.Group, where: Where) -> tuple[NDArray[np.int64], dic
     import pandas as pd
 
     named = _names(where)
-    always = ("sample_id", *coordinates(group), *ALWAYS)
+    stored = arrays(group)
+    always = ("sample_id", *coordinates(stored), *ALWAYS)
     # Who asks for failed rows wants to know why they failed.
     asked = named | {"reason"} if "status" in named else named
     extra = [key for key in ROW_ARRAYS if key in asked and key not in (*always, *LONG)]
-    frame = {key: _column(group, key) for key in (*always, *extra)}
+    frame = {key: _column(stored[key]) for key in (*always, *extra)}
     unknown = named.difference(frame)
     if unknown:
         known = [key for key in dict.fromkeys([*always, *ROW_ARRAYS]) if key not in LONG]
@@ -130,9 +132,9 @@ def chosen_rows(group: zarr.Group, where: Where) -> tuple[NDArray[np.int64], dic
         )
     keep = np.ones(len(frame["sample_id"]), dtype=bool)
     if "current" not in named:
-        keep &= array(group, "current")[:]
+        keep &= np.asarray(stored["current"][:], dtype=bool)
     if "status" not in named:
-        keep &= np.asarray(array(group, "status")[:] == np.array("ok", dtype=TEXT))
+        keep &= np.asarray(stored["status"][:] == np.array("ok", dtype=TEXT))
     if "perturbation" not in named and "perturbation" in frame:
         keep &= frame["perturbation"] == ""
     rows = np.flatnonzero(keep)
@@ -141,9 +143,9 @@ def chosen_rows(group: zarr.Group, where: Where) -> tuple[NDArray[np.int64], dic
     return rows, {key: values[rows] for key, values in frame.items()}
 
 
-def _column(group: zarr.Group, name: str) -> NDArray[Any]:
-    stored = array(group, name)
-    return read_text(group, name) if stored.dtype == TEXT else np.asarray(stored[:])
+def _column(stored: zarr.Array[Any]) -> NDArray[Any]:
+    values = np.asarray(stored[:])
+    return values.astype(object) if stored.dtype == TEXT else values
 
 
 def _names(where: Where) -> set[str]:

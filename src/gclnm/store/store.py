@@ -18,6 +18,7 @@ from gclnm.store.keys import KeyIndex, key_table
 from gclnm.store.layout import (
     SetSpec,
     array,
+    arrays,
     check_name,
     check_spec,
     create_set,
@@ -168,12 +169,13 @@ class FeatureStore:
                 group = create_set(root, name, spec)
             else:
                 check_spec(group, name, spec)
-            choice = choose(group, self._index(name).at(group), rows)
+            stored = arrays(group)
+            choice = choose(stored, self._index(name).at(group), rows)
             if not choice.indices and action == "append":
                 return None
             news = [rows[index] for index in choice.indices]
-            start = array(group, "sample_id").shape[0]
-            write_rows(group, news, values[list(choice.indices)], choice)
+            start = stored["sample_id"].shape[0]
+            write_rows(group, stored, news, values[list(choice.indices)], choice)
             failed = sum(row.status == "failed" for row in news)
             return _note(name, group, action, len(choice.replaced), failed, message, start)
 

@@ -15,8 +15,8 @@ from gclnm.store.layout import (
     FEATURE_TEXTS,
     ROW_ARRAYS,
     TEXT,
+    Arrays,
     add_coordinate,
-    array,
     coordinates,
     text,
 )
@@ -43,13 +43,13 @@ class Choice:
     replaced: tuple[int, ...]
 
 
-def choose(group: zarr.Group, current: Mapping[str, Key], rows: Sequence[Row]) -> Choice:
+def choose(stored: Arrays, current: Mapping[str, Key], rows: Sequence[Row]) -> Choice:
     """Leave out what the set holds already; say what each of the others replaces.
 
     A row is new, or it replaces the current one because that one failed, was computed from other
     inputs or carries other coordinates. A failure to read the inputs replaces no computed row.
     """
-    same = _same_coordinates(group, current, rows)
+    same = _same_coordinates(stored, current, rows)
     chosen = [
         (index, current.get(row.sample_id))
         for index, row in enumerate(rows)
@@ -73,20 +73,20 @@ def _is_news(row: Row, old: Key | None, same_coordinates: bool) -> bool:
     return row.status == "ok" or not same_inputs or row.reason != old.reason or not same_coordinates
 
 
-def _same_coordinates(group: zarr.Group, current: Mapping[str, Key], rows: Sequence[Row]) -> set[str]:
+def _same_coordinates(stored: Arrays, current: Mapping[str, Key], rows: Sequence[Row]) -> set[str]:
     """Of the rows that the set has a current revision of: those whose coordinates are the stored ones."""
     known = [row for row in rows if row.sample_id in current]
     if not known:
         return set()
     positions = np.array([current[row.sample_id].position for row in known])
-    stored = coordinates(group)
+    names = coordinates(stored)
     same = np.ones(len(known), dtype=bool)
     for name, values in coordinate_columns([row.coords for row in known]).items():
-        if name not in stored:
+        if name not in names:
             same &= _missing(values)
             continue
-        old = np.asarray(array(group, name).get_orthogonal_selection((positions,)))
-        new = _like(name, array(group, name), values)
+        old = np.asarray(stored[name].get_orthogonal_selection((positions,)))
+        new = _like(name, stored[name], values)
         same &= np.array([a == b or (a != a and b != b) for a, b in zip(old, new, strict=True)], dtype=bool)
     return {row.sample_id for row, equal in zip(known, same, strict=True) if equal}
 
@@ -125,11 +125,13 @@ def _kind(stored: zarr.Array[Any]) -> str:
     return "str" if stored.dtype == TEXT else "float"
 
 
-def write_rows(group: zarr.Group, rows: Sequence[Row], values: NDArray[np.float64], choice: Choice) -> None:
+def write_rows(
+    group: zarr.Group, stored: Arrays, rows: Sequence[Row], values: NDArray[np.float64], choice: Choice
+) -> None:
     """Append rows to every array of the set and retire the ones they replace."""
-    start, width = array(group, "sample_id").shape[0], array(group, "diagnostic").shape[1]
+    start, width = stored["sample_id"].shape[0], stored["diagnostic"].shape[1]
     if choice.replaced:
-        array(group, "current").set_orthogonal_selection((np.array(choice.replaced),), False)
+        stored["current"].set_orthogonal_selection((np.array(choice.replaced),), False)
     columns: dict[str, NDArray[Any]] = {
         "value": values,
         "diagnostic": stacked([row.diagnostics for row in rows], width, "diagnostics", rows),
@@ -143,20 +145,19 @@ def write_rows(group: zarr.Group, rows: Sequence[Row], values: NDArray[np.float6
         "seconds": np.array([row.seconds for row in rows], dtype=np.float64),
     }
     for name, tail in columns.items():
-        _extend(array(group, name), start, tail)
-    _write_coordinates(group, rows, start)
+        _extend(stored[name], start, tail)
+    _write_coordinates(group, stored, rows, start)
 
 
-def _write_coordinates(group: zarr.Group, rows: Sequence[Row], start: int) -> None:
+def _write_coordinates(group: zarr.Group, stored: Arrays, rows: Sequence[Row], start: int) -> None:
     given = coordinate_columns([row.coords for row in rows])
-    stored = coordinates(group)
-    for name in stored:
+    for name in coordinates(stored):
         if name not in given:
-            array(group, name).resize((start + len(rows),))
+            stored[name].resize((start + len(rows),))
     for name, values in given.items():
         kind = coordinate_kind(name, values)
         if name in stored:
-            target = array(group, name)
+            target = stored[name]
         elif kind is None:
             # Nothing is known of it yet, not even its type: it is added when a row brings a value.
             continue
@@ -167,5 +168,12 @@ def _write_coordinates(group: zarr.Group, rows: Sequence[Row], start: int) -> No
 
 def _extend(target: zarr.Array[Any], start: int, tail: NDArray[Any]) -> None:
     target.resize((start + len(tail), *target.shape[1:]))
-    if tail.size:
+    # Most coordinates say nothing most of the time, and what is not written reads as missing.
+    if tail.size and not np.all(_is_fill(tail)):
         target[start:] = tail
+
+
+def _is_fill(tail: NDArray[Any]) -> Any:
+    if tail.dtype.kind == "f":
+        return np.isnan(tail)
+    return tail == np.array("", dtype=TEXT) if tail.dtype == TEXT else np.False_
