@@ -1,12 +1,14 @@
-"""Which frames of a series belong to one volume: by what they show first, then by what tells repeats apart."""
+"""Which frames of a series make one volume: by what they show, then by what tells repeats apart."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gclnm.images.bvalues import same_b
 from gclnm.images.headers import FrameHeader
@@ -15,7 +17,7 @@ __all__ = ["Group", "clusters", "heights", "split_series"]
 
 Frames = list[FrameHeader]
 Group = tuple[str, Frames]
-Key = Callable[[FrameHeader], Hashable]
+Key = Callable[[FrameHeader], Any]
 
 SAME_PLACE_MM = 0.02
 SAME_AXES = 1e-3
@@ -53,13 +55,13 @@ def clusters(values: Sequence[float], same: Callable[[float, float], bool]) -> l
     return numbers
 
 
-def heights(frames: Sequence[FrameHeader]) -> np.ndarray:
+def heights(frames: Sequence[FrameHeader]) -> NDArray[np.float64]:
     """Positions (n,) along the slice normal in mm; 0 for frames that hold a whole tiled volume."""
     if any(f.position is None or f.orientation is None for f in frames):
         return np.zeros(len(frames))
-    axes = np.mean([f.orientation for f in frames], axis=0)
+    axes = np.array([f.orientation for f in frames], dtype=float).mean(axis=0)
     normal = np.cross(axes[:3], axes[3:])
-    return np.asarray(np.array([f.position for f in frames]) @ normal)
+    return np.array([f.position for f in frames], dtype=float) @ normal
 
 
 def _join(label: str, part: str) -> str:
@@ -211,7 +213,7 @@ def _ranked(frames: Frames, places: list[int], key: Key) -> list[Frames]:
         values = [key(frame) for frame in stack]
         if None in values or len(set(values)) < len(values):
             return []
-    ordered = [sorted(stack, key=lambda f: (key(f),)) for stack in stacks.values()]  # type: ignore[type-var]
+    ordered = [sorted(stack, key=key) for stack in stacks.values()]
     return [list(level) for level in zip(*ordered, strict=True)]
 
 

@@ -59,9 +59,9 @@ def stamp(date: Any, time: Any) -> str:
     Examples
     --------
     >>> stamp("20200131", "102254.5")
-    '20200131T102254.500000'
+    '20200131102254.500000'
     >>> stamp("", "1022")
-    'T102200.000000'
+    '102200.000000'
     >>> stamp("***", "")
     ''
     """
@@ -70,7 +70,7 @@ def stamp(date: Any, time: Any) -> str:
     if not clock:
         return day
     hours, minutes, seconds, fraction = clock.groups()
-    return f"{day}T{hours}{minutes or '00'}{seconds or '00'}.{(fraction or '').ljust(6, '0')}"
+    return f"{day}{hours}{minutes or '00'}{seconds or '00'}.{(fraction or '').ljust(6, '0')}"
 
 
 def items(dataset: Any, keyword: str) -> Sequence[Dataset]:

@@ -1,4 +1,4 @@
-"""Frames of a series to volumes: split by what they show, sorted by where they lie, judged by their grid."""
+"""Frames of a series to volumes: split by what they show, sorted by place, judged by their grid."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
-from gclnm.images._split import split_series
 from gclnm.images._slices import Stack, stack
+from gclnm.images._split import split_series
 from gclnm.images.frametypes import KINDS
 from gclnm.images.headers import ENHANCED_PET, FrameHeader
 from gclnm.images.sample import VolumeRef
@@ -17,7 +15,6 @@ from gclnm.images.sample import VolumeRef
 __all__ = ["Assembled", "assemble", "distinct", "series_key"]
 
 MILD_TILT_DEG = 0.1
-AXIS_WORDS = (("sagittal", 0), ("coronal", 1), ("axial", 2))
 
 
 @dataclass(frozen=True)
@@ -43,6 +40,8 @@ class Assembled:
         SOP Instance UIDs of its slices, in their order (one for a multi-frame object).
     size, spacing, origin, direction
         Its grid, x, y, z; NaN or empty where the header does not say.
+    started
+        Earliest acquisition time of its slices, ``[YYYYMMDD]HHMMSS.FFFFFF``; empty if not stated.
     """
 
     ref: VolumeRef
@@ -56,7 +55,7 @@ class Assembled:
     spacing: tuple[float, float, float]
     origin: tuple[float, float, float]
     direction: tuple[float, ...]
-    orientation: str
+    started: str
 
 
 def series_key(frame: FrameHeader) -> str:
@@ -102,7 +101,8 @@ def instance_key(frame: FrameHeader) -> tuple[object, ...]:
 def distinct(frames: Iterable[FrameHeader]) -> tuple[list[FrameHeader], list[FrameHeader]]:
     """Frames without copies, and the copies: the same object found again, as on a CD beside its study."""
     seen: set[tuple[object, ...]] = set()
-    kept, copies = [], []
+    kept: list[FrameHeader] = []
+    copies: list[FrameHeader] = []
     for frame in frames:
         key = instance_key(frame)
         (copies if key in seen else kept).append(frame)
@@ -126,8 +126,11 @@ def assemble(frames: Sequence[FrameHeader]) -> list[Assembled]:
     --------
     >>> from gclnm.images.headers import FrameHeader
     >>> axial = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
-    >>> slices = [FrameHeader(file=f"{z}", sop_uid=f"{z}", series_uid="1.2", modality="CT", rows=4,
-    ...     columns=4, position=(0.0, 0.0, z), orientation=axial, spacing=(1.0, 1.0)) for z in (5.0, 0.0, 15.0)]
+    >>> slices = [
+    ...     FrameHeader(file=f"{z}", sop_uid=f"{z}", series_uid="1.2", modality="CT", rows=4, columns=4,
+    ...                 position=(0.0, 0.0, z), orientation=axial, spacing=(1.0, 1.0))
+    ...     for z in (5.0, 0.0, 15.0)
+    ... ]
     >>> volume, = assemble(slices)
     >>> volume.ref.files, volume.flags, volume.reason
     (('0.0', '5.0', '15.0'), ('missing-slice',), 'at 1 places 1 slices are missing')
@@ -173,7 +176,7 @@ def _assembled(split: str, frames: list[FrameHeader], *, mixed: bool) -> Assembl
         spacing=result.spacing,
         origin=result.origin,
         direction=result.direction,
-        orientation=_orientation(result.direction),
+        started=min((f.acquisition_time for f in result.frames if f.acquisition_time), default=""),
     )
 
 
@@ -193,10 +196,3 @@ def _check_objects(result: Stack) -> None:
         result.odd("multi-file-multiframe", "the volume is spread over several multi-frame files")
     if head.frame is None and head.n_frames > 1:
         result.odd("no-geometry", "a multi-frame file of a single-frame class has no place for its frames")
-
-
-def _orientation(direction: tuple[float, ...]) -> str:
-    if not direction:
-        return "oblique"
-    normal = np.abs(np.array(direction).reshape(3, 3)[:, 2])
-    return next((word for word, axis in AXIS_WORDS if normal[axis] > 0.9), "oblique")

@@ -187,7 +187,9 @@ def _read(file: str, salt: bytes) -> FileHeader:
     except ReadError:
         raise
     except OSError as error:
-        raise ReadError("the file cannot be opened", where=file, fix="Check its permissions.") from error
+        raise ReadError(
+            "the file cannot be opened", where=file, fix="Check its permissions.", code="cannot-open"
+        ) from error
     except InvalidDicomError as error:
         raise ReadError("not a DICOM file", where=file, code="not-dicom") from error
     except Exception as error:  # pydicom raises whatever its decoders raise on a damaged header

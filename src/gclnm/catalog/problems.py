@@ -1,0 +1,75 @@
+"""Problems of a scan, collected as rows."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from gclnm.errors import GclnmError
+from gclnm.images.assemble import Assembled
+
+__all__ = ["Problems"]
+
+Severity = Literal["error", "warning", "info"]
+ORDER = {"error": 0, "warning": 1, "info": 2}
+# Flags of damage, and what helps. A localizer or a map that cannot be used is no problem.
+FIXES = {
+    "missing-slice": "Export the series again; features of a volume with holes would be wrong.",
+    "duplicate-slice": "Remove the copies, or export the series again.",
+    "mixed-size": "Keep the slices of one size in a series of their own.",
+    "mixed-orientation": "Keep the slices of one orientation in a series of their own.",
+    "gantry-tilt": "Resample the series to a straight grid first.",
+    "shifted-slices": "Keep each stack in a series of its own.",
+    "uneven-spacing": "Export the series again, or resample it to a regular grid first.",
+    "no-geometry": "Export the series with its position and orientation.",
+    "colour": "Export the grey-value images.",
+    "multi-file-multiframe": "Export the volume as one multi-frame file.",
+    "enhanced-pet": "Export the series as classic PET images.",
+    "mosaic": "Export the series as single slices.",
+    "vframe": "Export the series as single slices.",
+}
+
+
+class Problems:
+    """A growing list of problem rows."""
+
+    def __init__(self) -> None:
+        self._rows: list[dict[str, str]] = []
+
+    def add(
+        self,
+        severity: Severity,
+        code: str,
+        what: str,
+        *,
+        patient_id: str = "",
+        where: str = "",
+        fix: str = "",
+    ) -> None:
+        """Add one row."""
+        self._rows.append(
+            {
+                "severity": severity,
+                "code": code,
+                "what": what,
+                "patient_id": patient_id,
+                "where": where,
+                "fix": fix,
+            }
+        )
+
+    def add_error(self, error: GclnmError, severity: Severity = "error", patient_id: str = "") -> None:
+        """Add an error that was raised for one file."""
+        self.add(severity, error.code, error.what, patient_id=patient_id, where=error.where, fix=error.fix)
+
+    def add_volume(self, volume: Assembled, patient_id: str, folder: str) -> None:
+        """Add what bars a damaged volume from use; nothing for one that is fine or no image at all."""
+        if volume.usable:
+            return
+        for flag in volume.flags:
+            if flag in FIXES:
+                self.add("warning", flag, volume.reason, patient_id=patient_id, where=folder, fix=FIXES[flag])
+                return
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The rows, errors first, then in the order they were found."""
+        return sorted(self._rows, key=lambda row: ORDER[row["severity"]])

@@ -1,0 +1,132 @@
+"""A folder of files to a catalog: walk, read headers, assemble, validate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from gclnm.catalog.cache import Cache, cache_file
+from gclnm.catalog.catalog import Catalog
+from gclnm.catalog.collect import Collection
+from gclnm.catalog.patients import PatientKey, key_function
+from gclnm.catalog.reading import read_records
+from gclnm.catalog.rows import series_rows
+from gclnm.catalog.walk import Tree, walk
+from gclnm.schemas.problems import PROBLEMS
+from gclnm.schemas.segmentations import SEGMENTATIONS
+from gclnm.schemas.table import Table
+from gclnm.schemas.volumes import SERIES, VOLUMES
+
+__all__ = ["scan"]
+
+
+def scan(path: str | Path, *, patient_key: PatientKey = None, progress: bool = True) -> Catalog:
+    """Find every image volume and every region of interest in a folder, and what is wrong with them.
+
+    Only headers are read. CT, MR and PET objects, classic and enhanced, become volumes: a series is
+    split by b-value, time point, echo, frame type and keV, and sorted by geometry, never by file
+    name. Structure sets, segmentation objects and label maps become rows of ``segmentations``. What
+    is odd stands in a row's ``flags``; what cannot be used has ``usable`` False and a ``reason``;
+    nothing is raised for a bad file: see ``problems``. An unchanged file is not read again: what was
+    learnt is kept in the user's cache folder (or in the one that ``GCLNM_CACHE`` names).
+
+    NIfTI, NRRD and MetaImage files have no identity of their own, so names count:
+
+    * a file is a label map if it ends in ``.seg.nrrd`` (or ``.seg.nii``, ``.seg.mha``), or if one of
+      the words of its name is mask, seg, segmentation, label, labels, roi or contour;
+    * it belongs to the image in the same folder whose words are all in its own name (``P01_T2.nii.gz``
+      for ``P01_T2_GTV_mask.nii.gz``), else to the only image of that folder, else it is paired by
+      geometry or a manifest; the words left over name the ROI (``GTV``);
+    * the patient is that of the DICOM files below the same first folder, if they have one; else the
+      first folder below ``path``; else the image's name without suffix;
+    * the modality is a word of the file's name or its folders: CT, MR, T1, T2, ADC, DWI, PET, PT ...;
+      else empty.
+
+    Parameters
+    ----------
+    path
+        A folder, or one file.
+    patient_key
+        What replaces the headers' PatientID: a mapping, a function, or a secret text (then ids are
+        the first 16 hexadecimal digits of an HMAC-SHA256). By default the id is kept, with one notice
+        where headers do not say that they are de-identified.
+    progress
+        Whether a bar shows while headers are read.
+
+    Returns
+    -------
+    Catalog
+        Tables ``volumes``, ``series``, ``segmentations``, ``problems``. A folder without any image
+        gives an empty catalog with a problem that says so.
+
+    Raises
+    ------
+    InputError
+        When the path does not exist, or the patient key lacks a patient.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     catalog = scan(folder)
+    >>> len(catalog.volumes), catalog.problems["code"].tolist()
+    (0, ['empty-folder'])
+    """
+    key = key_function(patient_key)
+    tree = walk(path)
+    records = read_records(tree, Cache(cache_file()), progress=progress)
+    found = Collection(tree.root, key)
+    found.add(records.values())
+    if patient_key is None:
+        found.note_identities()
+    _note_tree(found, tree)
+    volumes = sorted(found.volumes, key=_place)
+    return Catalog(
+        root=str(tree.root),
+        volumes=_table(VOLUMES, volumes),
+        series=_table(SERIES, series_rows(volumes)),
+        segmentations=_table(SEGMENTATIONS, found.segmentations),
+        problems=_table(PROBLEMS, found.problems.rows()),
+        instances=pd.DataFrame(found.instances, columns=["sop_uid", "volume_id"], dtype="str"),
+        n_files=len(tree.files),
+        counts=dict(found.counts),
+        _volume_refs=found.volume_refs,
+        _mask_refs=found.mask_refs,
+        _referenced=found.referenced,
+    )
+
+
+def _table(table: Table, rows: list[dict[str, object]]) -> pd.DataFrame:
+    return table.validate(pd.DataFrame(rows, columns=list(table.names))) if rows else table.empty()
+
+
+def _place(row: dict[str, object]) -> tuple[str, str, float, str]:
+    number = row["series_number"]
+    return (
+        str(row["patient_id"]),
+        str(row["study_uid"]),
+        float(number) if isinstance(number, int) else float("inf"),
+        str(row["volume_id"]),
+    )
+
+
+def _note_tree(found: Collection, tree: Tree) -> None:
+    for folder in tree.closed:
+        found.problems.add(
+            "warning",
+            "cannot-open",
+            "a folder or link cannot be opened",
+            where=folder,
+            fix="Check its permissions.",
+        )
+    if not tree.files:
+        found.problems.add("warning", "empty-folder", "the folder holds no file", where=str(tree.root))
+    elif not found.volumes:
+        found.problems.add(
+            "warning",
+            "no-image",
+            f"none of the {len(tree.files)} files is an image that can be read",
+            where=str(tree.root),
+            fix="Check the path: CT, MR and PET in DICOM, NIfTI, NRRD and MetaImage are read.",
+        )

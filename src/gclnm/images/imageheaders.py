@@ -1,0 +1,211 @@
+"""NIfTI, NRRD and MetaImage without their voxels: the grid, and the labels of a label map."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gclnm.errors import GclnmError, ReadError
+from gclnm.images.imagefiles import labels_in_file
+
+__all__ = ["SUFFIXES", "ImageHeader", "Label", "is_mask_name", "name_tokens", "read_image_header", "stem"]
+
+SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
+MASK_WORDS = frozenset({"mask", "seg", "segmentation", "label", "labels", "roi", "contour"})
+SAMPLE_BYTES = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """One label of a label map: component, value, name, and why it cannot be used."""
+
+    layer: int
+    value: int
+    name: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageHeader:
+    """What the header of an image file says.
+
+    Parameters
+    ----------
+    file
+        Path.
+    is_mask
+        Whether its name marks it as a label map.
+    size, spacing, origin, direction
+        Grid in x, y, z, millimetres, LPS.
+    dimensions, components
+        Number of dimensions; values in a voxel.
+    digest
+        Identity by name, length and sampled content, the same wherever the folder stands.
+    labels
+        Of a label map.
+    reason
+        Why it cannot be used; empty where it can.
+    """
+
+    file: str
+    is_mask: bool
+    size: tuple[int, ...]
+    spacing: tuple[float, ...]
+    origin: tuple[float, ...]
+    direction: tuple[float, ...]
+    dimensions: int
+    components: int
+    digest: str
+    labels: tuple[Label, ...] = ()
+    reason: str = ""
+
+
+def stem(path: str) -> str:
+    """Name of a file without folder and suffixes.
+
+    Examples
+    --------
+    >>> stem("/data/P01/Tumour.seg.nrrd"), stem("ct.nii.gz")
+    ('Tumour', 'ct')
+    """
+    name = Path(path).name
+    for suffix in (
+        ".seg.nrrd",
+        ".seg.nii.gz",
+        ".seg.nii",
+        ".seg.mha",
+        *sorted(SUFFIXES, key=len, reverse=True),
+    ):
+        if name.lower().endswith(suffix):
+            return name[: -len(suffix)]
+    return Path(path).stem
+
+
+def name_tokens(path: str) -> list[str]:
+    """Words of a file's stem, split at everything that is neither a letter nor a digit.
+
+    Examples
+    --------
+    >>> name_tokens("P01_GTV-mask.nii.gz")
+    ['P01', 'GTV', 'mask']
+    """
+    return [word for word in re.split(r"[\W_]+", stem(path)) if word]
+
+
+def is_mask_name(path: str) -> bool:
+    """Whether a file is a label map by its name: ``.seg.nrrd``, or one of the words of masks in it.
+
+    Examples
+    --------
+    >>> is_mask_name("a/tumour.seg.nrrd"), is_mask_name("a/P01_mask.nii"), is_mask_name("a/masked.nii")
+    (True, True, False)
+    """
+    if re.search(r"\.seg\.(?:nrrd|nii|nii\.gz|mha)$", path, re.IGNORECASE):
+        return True
+    return any(word.lower() in MASK_WORDS for word in name_tokens(path))
+
+
+def read_image_header(path: str | Path) -> ImageHeader:
+    """Read the header of an image file; of a label map also which labels it holds.
+
+    Raises
+    ------
+    ReadError
+        When the file cannot be read.
+    """
+    import SimpleITK as sitk
+
+    file = str(path)
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(file)
+    shown = sitk.ProcessObject.GetGlobalWarningDisplay()
+    sitk.ProcessObject.SetGlobalWarningDisplay(False)
+    try:
+        reader.ReadImageInformation()
+    except RuntimeError as error:
+        raise ReadError(
+            "the image file cannot be read", where=file, fix="Copy or export the file again."
+        ) from error
+    finally:
+        sitk.ProcessObject.SetGlobalWarningDisplay(shown)
+    dimensions = reader.GetDimension()
+    size = tuple(int(n) for n in reader.GetSize())
+    flat = dimensions == 4 and size[3] == 1
+    direction = reader.GetDirection()
+    is_mask = is_mask_name(file)
+    labels: tuple[Label, ...] = ()
+    reason = ""
+    if dimensions != 3 and not flat:
+        reason = f"an image of {dimensions} dimensions is not a volume"
+    elif is_mask:
+        labels, reason = _labels(file, reader)
+    elif reader.GetNumberOfComponents() != 1:
+        reason = "the image has several components a voxel"
+    return ImageHeader(
+        file=file,
+        is_mask=is_mask,
+        size=size[:3],
+        spacing=tuple(float(s) for s in reader.GetSpacing()[:3]),
+        origin=tuple(float(s) for s in reader.GetOrigin()[:3]),
+        direction=tuple(float(direction[dimensions * i + j]) for i in range(3) for j in range(3))
+        if dimensions >= 3
+        else (),
+        dimensions=dimensions,
+        components=int(reader.GetNumberOfComponents()),
+        digest=_digest(file),
+        labels=labels,
+        reason=reason,
+    )
+
+
+def _labels(file: str, reader: object) -> tuple[tuple[Label, ...], str]:
+    """Labels of a label map: as a .seg.nrrd header lists them, else as its voxels hold them."""
+    keys = set(reader.GetMetaDataKeys())  # type: ignore[attr-defined]
+    listed = sorted(int(m.group(1)) for key in keys if (m := re.fullmatch(r"Segment(\d+)_LabelValue", key)))
+
+    def field(index: int, name: str) -> str:
+        key = f"Segment{index}_{name}"
+        return str(reader.GetMetaData(key)).strip() if key in keys else ""  # type: ignore[attr-defined]
+
+    if listed:
+        return tuple(_listed_label(field, index) for index in listed), ""
+    try:
+        return tuple(Label(layer, value) for layer, value in labels_in_file(file)), ""
+    except GclnmError as error:
+        return (), error.what
+
+
+def _listed_label(field: object, index: int) -> Label:
+    assert callable(field)
+    layer, value = field(index, "Layer"), field(index, "LabelValue")
+    extent = [int(n) for n in re.findall(r"-?\d+", field(index, "Extent"))]
+    empty = len(extent) == 6 and any(low > high for low, high in zip(extent[::2], extent[1::2], strict=True))
+    return Label(
+        layer=int(layer) if layer.isdecimal() else 0,
+        value=int(float(value)) if re.fullmatch(r"-?\d+(\.0*)?", value) else -1,
+        name=field(index, "Name"),
+        reason="the label has no voxels" if empty else "",
+    )
+
+
+def _digest(file: str) -> str:
+    """SHA-256 of the names of file and folder, the length and three samples of the content.
+
+    The last bytes of a gzip file are the checksum of all of it.
+    """
+    path = Path(file)
+    size = os.path.getsize(file)
+    state = hashlib.sha256(f"{path.parent.name}/{path.name}\0{size}\0".encode("utf-8", "surrogateescape"))
+    with open(file, "rb") as stream:
+        for start in _samples(size):
+            stream.seek(start)
+            state.update(stream.read(SAMPLE_BYTES))
+    return state.hexdigest()[:24]
+
+
+def _samples(size: int) -> Sequence[int]:
+    return (0, max(0, size // 2 - SAMPLE_BYTES // 2), max(0, size - SAMPLE_BYTES))
