@@ -47,6 +47,7 @@ VOLUME: dict[str, Any] = {
     "reason": "",
     "kind": "dicom",
     "folder": "",
+    "file": "",
 }
 
 ROI: dict[str, Any] = {
@@ -85,7 +86,9 @@ class MadeCatalog:
 
     def volume_ref(self, volume_id: str) -> VolumeRef:
         row = self.volumes.set_index("volume_id").loc[volume_id]
-        return VolumeRef(volume_id, row["kind"], (f"{volume_id}.file",), modality=row["modality"])
+        return VolumeRef(
+            volume_id, row["kind"], (row["file"] or f"/data/{volume_id}/0.dcm",), modality=row["modality"]
+        )
 
     def mask_ref(self, segmentation_id: str) -> MaskRef:
         rows = self.segmentations.drop_duplicates("segmentation_id").set_index("segmentation_id")
@@ -115,7 +118,8 @@ class Maker:
     def roi(self, name: str = "GTV", *, on: str | Sequence[str] = (), rs: str = "rs", **columns: Any) -> str:
         """An ROI of structure set ``rs``, drawn on a volume (by its id) or on given slices."""
         number = columns.get("number", 1 + sum(r["sop_uid"] == rs for r in self.rois))
-        row = {**ROI, "name": name, "sop_uid": rs, "file": f"/data/{rs}.dcm", **columns, "number": number}
+        row = {**ROI, "name": name, "sop_uid": rs, "file": f"/data/{rs}.dcm", **columns}
+        row["number"] = number
         row.setdefault("segmentation_id", f"{rs}/{number}")
         if row["kind"] == "labelmap":
             row["sop_uid"] = ""

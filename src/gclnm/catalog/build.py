@@ -3,21 +3,40 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-from gclnm.images.sample import Coordinate, MaskRef, Sample
+import numpy as np
+import pandas as pd
 
-if TYPE_CHECKING:
-    from gclnm.catalog.catalog import Catalog
+from gclnm.catalog.link import Record, Refusal
+from gclnm.catalog.names import natural
+from gclnm.errors import InputError
+from gclnm.images.sample import Coordinate, MaskRef, Sample, VolumeRef
+from gclnm.schemas.samples import SAMPLES, UNPAIRED
 
-__all__ = ["Place", "Rule", "coords_of", "make_sample", "plain_number", "plain_text"]
+__all__ = [
+    "NUMBERS",
+    "TEXTS",
+    "Place",
+    "Rule",
+    "coordinate",
+    "make_sample",
+    "plain_text",
+    "sample_order",
+    "unpaired_row",
+    "unpaired_table",
+    "usual_modality",
+]
 
-Record = Mapping[str, Any]
 Rule = Literal["centre", "touch"]
 
-TEXTS = (
+TEXTS = frozenset(column.name for column in SAMPLES.columns if column.dtype == "str")
+NUMBERS = frozenset(column.name for column in SAMPLES.columns if column.dtype == "float")
+NOT_COORDINATES = frozenset(("sample_id", "volume_id", "roi_name", "segmentation_id"))
+
+FROM_VOLUME = (
     "patient_id",
     "modality",
     "study_uid",
@@ -32,7 +51,7 @@ TEXTS = (
     "kernel",
     "split",
 )
-NUMBERS = {
+NUMBERS_FROM_VOLUME = {
     "energy_kev": "energy_kev",
     "b_value": "b_value_s_mm2",
     "slice_thickness_mm": "slice_thickness_mm",
@@ -53,33 +72,87 @@ class Place:
 
 def plain_text(value: Any) -> str:
     """A cell of the catalog as text; missing is empty."""
-    missing = value is None or (isinstance(value, float) and math.isnan(value)) or str(value) == "<NA>"
+    missing = value is None or (isinstance(value, float) and math.isnan(value)) or value is pd.NA
     return "" if missing else str(value)
 
 
-def plain_number(value: Any) -> float | None:
-    """A cell of the catalog as a number; missing is None."""
-    text = plain_text(value)
-    return float(text) if text else None
+def coordinate(name: str, value: Any) -> Coordinate:
+    """A value as a coordinate may have it: text, a number, or nothing.
+
+    Raises
+    ------
+    InputError
+        When the name is taken or no identifier, or the value is neither.
+    """
+    if name in NOT_COORDINATES or not name.isidentifier():
+        raise InputError("this name is not free for a coordinate", where=repr(name), fix="Take another.")
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)):
+        return "" if name in TEXTS else None
+    if name in TEXTS:
+        return str(value)
+    if name in NUMBERS:
+        return _number(name, value)
+    if isinstance(value, (str, bool, int, float)):
+        return int(value) if isinstance(value, bool) else value
+    raise InputError(
+        f"a coordinate is text or a number, not a {type(value).__name__}", where=repr(name), fix="Convert it."
+    )
 
 
-def coords_of(volume: Record, place: Place) -> dict[str, Coordinate]:
-    """The coordinates of a sample: those of its volume (a row of ``catalog.volumes``) and its place."""
-    coords: dict[str, Coordinate] = {name: plain_text(volume.get(name)) for name in TEXTS}
-    coords |= {name: plain_number(volume.get(column)) for name, column in NUMBERS.items()}
-    coords |= {"roi": place.roi, "roi_instance": place.roi_instance, "rater": place.rater, "timepoint": ""}
-    return {**coords, "paired_by": place.paired_by, **place.more}
+def _number(name: str, value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise InputError(
+            "this coordinate is a number", where=f"{name}={value!r}", fix="Correct it."
+        ) from None
+
+
+def usual_modality(word: str) -> str:
+    """A modality as DICOM writes it: ``PET`` is ``PT``, ``MRI`` is ``MR``."""
+    word = word.strip().upper()
+    return {"PET": "PT", "MRI": "MR"}.get(word, word)
 
 
 def make_sample(
-    catalog: Catalog, volume: Record, masks: Mapping[str, MaskRef], place: Place, rule: Rule
+    image: VolumeRef, volume: Record, masks: Mapping[str, MaskRef], place: Place, rule: Rule
 ) -> Sample:
-    """One sample; ``rule`` says how contours become voxels."""
+    """One sample: ``volume`` is the row of ``catalog.volumes``, ``rule`` says how contours become voxels."""
     ruled = {
         role: replace(mask, rule=rule) if mask.kind == "rtstruct" else mask for role, mask in masks.items()
     }
-    return Sample(
-        images={"image": catalog.volume_ref(volume["volume_id"])},
-        masks=ruled,
-        coords=coords_of(volume, place),
-    )
+    coords: dict[str, Coordinate] = {name: plain_text(volume.get(name)) for name in FROM_VOLUME}
+    for name, column in NUMBERS_FROM_VOLUME.items():
+        text = plain_text(volume.get(column))
+        coords[name] = float(text) if text else None
+    coords |= {"roi": place.roi, "roi_instance": place.roi_instance, "rater": place.rater, "timepoint": ""}
+    coords |= {"paired_by": place.paired_by, **place.more}
+    return Sample(images={"image": image}, masks=ruled, coords=coords)
+
+
+def sample_order(sample: Sample) -> tuple[Any, ...]:
+    """A sort key that does not depend on the order of files."""
+    keys = ("patient_id", "modality", "study_uid", "series_uid", "split", "roi", "roi_instance", "rater")
+    return tuple(natural(str(sample.coords[key])) for key in keys)
+
+
+def unpaired_row(kind: str, patient_id: str, name: str, refusal: Refusal, key: str) -> dict[str, str]:
+    """One row of ``Samples.unpaired``."""
+    return {
+        "severity": refusal.severity,
+        "kind": kind,
+        "patient_id": patient_id,
+        "name": name,
+        "code": refusal.code,
+        "reason": refusal.reason,
+        "fix": refusal.fix,
+        "id": key,
+    }
+
+
+def unpaired_table(rows: Sequence[Mapping[str, str]]) -> pd.DataFrame:
+    """The rows as a table: refusals first."""
+    ordered = sorted(rows, key=lambda row: (row["severity"] != "refused", natural(row["patient_id"])))
+    return UNPAIRED.validate(pd.DataFrame(ordered, columns=list(UNPAIRED.names)))

@@ -7,11 +7,20 @@ import os
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import pandas as pd
 
-from gclnm.catalog.build import Place, Rule, make_sample, plain_text
+from gclnm.catalog.build import (
+    Place,
+    Rule,
+    make_sample,
+    plain_text,
+    sample_order,
+    unpaired_row,
+    unpaired_table,
+    usual_modality,
+)
 from gclnm.catalog.link import Linker, On, Record, Refusal
 from gclnm.catalog.names import RoiPattern, natural, patterns, refuse_without_match, text_key
 from gclnm.catalog.roles import attach_roles
@@ -19,7 +28,6 @@ from gclnm.catalog.samples import Samples
 from gclnm.catalog.split import component_count
 from gclnm.catalog.versions import NO_RATER, Candidate, Prefer, Rater, Raters, resolve
 from gclnm.errors import InputError
-from gclnm.schemas.samples import UNPAIRED
 
 if TYPE_CHECKING:
     from gclnm.catalog.catalog import Catalog
@@ -29,7 +37,6 @@ if TYPE_CHECKING:
 __all__ = ["pair"]
 
 Split = Literal["components"]
-USUAL_NAMES = {"PET": "PT", "MRI": "MR"}
 
 
 def pair(
@@ -110,11 +117,12 @@ def pair(
     columns become coordinates. Relative paths start at the CSV file. ``roi=`` then chooses rows.
     """
     _check(on, prefer, split, rule)
-    modalities = _modalities(catalog, modality)
+    modalities = _modalities(modality)
     if manifest is not None:
         from gclnm.catalog.manifest import pair_manifest
 
         return pair_manifest(catalog, manifest, roi=roi, modalities=modalities, rule=rule)
+    _check_modalities(catalog, modalities)
     rois = _records(catalog.segmentations, "segmentation_id")
     if roi is None:
         return Samples(found=_names_found(rois))
@@ -226,7 +234,9 @@ class _Pairing:
         mask = replace(self.catalog.mask_ref(candidate.roi["segmentation_id"]), component=component)
         place = Place(candidate.label, candidate.instance, candidate.rater, candidate.paired_by)
         volume = self.linker.volumes[candidate.volume_id]
-        sample = make_sample(self.catalog, volume, {"roi": mask, **more}, place, self.rule)
+        sample = make_sample(
+            self.catalog.volume_ref(candidate.volume_id), volume, {"roi": mask, **more}, place, self.rule
+        )
         self.made.append((sample, candidate.roi))
 
     def _refuse(self, roi: Record, refusal: Refusal) -> None:
@@ -248,7 +258,7 @@ class _Pairing:
 
     def samples(self) -> Samples:
         """What was made, in an order that does not depend on that of files."""
-        ordered = sorted(self.made, key=lambda pair: _order(pair[0]))
+        ordered = sorted(self.made, key=lambda made: sample_order(made[0]))
         names = {s.sample_id: (roi["name"], roi["segmentation_id"]) for s, roi in ordered}
         return Samples(
             tuple(sample for sample, _ in ordered),
@@ -256,32 +266,6 @@ class _Pairing:
             notes=self.notes,
             names=names,
         )
-
-
-def unpaired_row(kind: str, patient_id: str, name: str, refusal: Refusal, key: str) -> dict[str, str]:
-    """One row of ``Samples.unpaired``."""
-    return {
-        "severity": refusal.severity,
-        "kind": kind,
-        "patient_id": patient_id,
-        "name": name,
-        "code": refusal.code,
-        "reason": refusal.reason,
-        "fix": refusal.fix,
-        "id": key,
-    }
-
-
-def unpaired_table(rows: Sequence[Mapping[str, str]]) -> pd.DataFrame:
-    """The rows as a table: refusals first."""
-    ordered = sorted(rows, key=lambda r: (r["severity"] != "refused", natural(r["patient_id"])))
-    return UNPAIRED.validate(pd.DataFrame(ordered, columns=list(UNPAIRED.names)))
-
-
-def _order(sample: Sample) -> tuple[Any, ...]:
-    coords = sample.coords
-    keys = ("patient_id", "modality", "study_uid", "series_uid", "split", "roi", "roi_instance", "rater")
-    return tuple(natural(str(coords[key])) for key in keys)
 
 
 def _records(table: pd.DataFrame, key: str) -> list[Record]:
@@ -327,9 +311,12 @@ def _check(on: str, prefer: str | None, split: str | None, rule: str) -> None:
             )
 
 
-def _modalities(catalog: Catalog, modality: str | Sequence[str] | None) -> frozenset[str]:
+def _modalities(modality: str | Sequence[str] | None) -> frozenset[str]:
     given = [modality] if isinstance(modality, str) else list(modality or ())
-    wanted = {USUAL_NAMES.get(str(m).strip().upper(), str(m).strip().upper()) for m in given}
+    return frozenset(usual_modality(str(word)) for word in given)
+
+
+def _check_modalities(catalog: Catalog, wanted: frozenset[str]) -> None:
     known = sorted({str(m) for m in catalog.volumes["modality"]})
     unknown = sorted(wanted - set(known))
     if unknown:
@@ -338,4 +325,3 @@ def _modalities(catalog: Catalog, modality: str | Sequence[str] | None) -> froze
             where=f"modality={', '.join(unknown)}",
             fix=f"It has {', '.join(known) or 'no image at all'}.",
         )
-    return frozenset(wanted)

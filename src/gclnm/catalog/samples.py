@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
 
-import numpy as np
 import pandas as pd
 
 from gclnm.catalog import choose, show
+from gclnm.catalog.build import NUMBERS, TEXTS, coordinate
 from gclnm.catalog.expressions import rows_where
 from gclnm.errors import InputError
 from gclnm.images.sample import Coordinate, Sample
@@ -25,10 +25,6 @@ __all__ = ["Samples"]
 
 Where: TypeAlias = "str | os.PathLike[str] | Sequence[str] | Sequence[bool] | NDArray[Any] | pd.Series[Any]"
 Order: TypeAlias = Mapping[str, Sequence[Any] | Literal["smallest", "largest"]]
-
-TEXTS = frozenset(column.name for column in SAMPLES.columns if column.dtype == "str")
-NUMBERS = frozenset(column.name for column in SAMPLES.columns if column.dtype == "float")
-NOT_COORDINATES = frozenset(("sample_id", "volume_id", "roi_name", "segmentation_id"))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -270,7 +266,7 @@ class Samples(Sequence[Sample]):
     def _with(self, changes: Sequence[Mapping[str, Any]]) -> Samples:
         samples, names = [], {}
         for old_id, sample, change in zip(self.ids, self.samples, changes, strict=True):
-            coords = {**sample.coords, **{key: _coordinate(key, value) for key, value in change.items()}}
+            coords = {**sample.coords, **{key: coordinate(key, value) for key, value in change.items()}}
             changed = replace(sample, coords=coords)
             samples.append(changed)
             if old_id in self.names:
@@ -287,34 +283,6 @@ class Samples(Sequence[Sample]):
 def _stacked(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
     parts = [part for part in (a, b) if len(part)]
     return pd.concat(parts, ignore_index=True) if parts else a
-
-
-def _coordinate(name: str, value: Any) -> Coordinate:
-    """A value that a coordinate may have: text, a number, or nothing."""
-    if name in NOT_COORDINATES or not name.isidentifier():
-        raise InputError("this name is not free for a coordinate", where=repr(name), fix="Take another.")
-    if isinstance(value, np.generic):
-        value = value.item()
-    if value is None or (isinstance(value, float) and value != value):
-        return "" if name in TEXTS else None
-    if name in TEXTS:
-        return str(value)
-    if name in NUMBERS or isinstance(value, (int, float)):
-        return _number(name, value)
-    if isinstance(value, str):
-        return value
-    raise InputError(
-        f"a coordinate is text or a number, not a {type(value).__name__}", where=repr(name), fix="Convert it."
-    )
-
-
-def _number(name: str, value: Any) -> float | int:
-    try:
-        return int(value) if isinstance(value, (bool, int)) and name not in NUMBERS else float(value)
-    except (TypeError, ValueError):
-        raise InputError(
-            "this coordinate is a number", where=f"{name}={value!r}", fix="Correct it."
-        ) from None
 
 
 def _plain(name: str, value: Coordinate) -> Any:
