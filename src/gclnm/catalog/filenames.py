@@ -1,4 +1,4 @@
-"""What names of files and folders say of images without DICOM identity: patient, modality, which mask is whose."""
+"""What names say of images without DICOM identity: patient, modality, which mask is whose."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ VOLUMES = Table(
         Column("kind", "str", "How it is stored.", isin=("dicom", "image")),
         Column("folder", "str", "Where its files are; kept in memory only."),
     ),
-    description="One image volume: a series, or the part of it that one b-value, time point or echo makes up.",
+    description="One image volume: a series, or the part of it that is one b-value, time point or echo.",
 )
 
 SERIES = Table(
