@@ -97,7 +97,7 @@ def extract(
     ...
     gclnm.errors.InputError: there are no samples to extract. Look at .unpaired of gclnm.pair.
     """
-    from gclnm.engines import engine
+    from gclnm import pipeline
     from gclnm.recipe.recipe import Recipe
     from gclnm.store.store import open_store
 
@@ -119,7 +119,7 @@ def extract(
     work = todo(rows_to_be, store, name, retry_failed=retry_failed, verify=verify)
     ledger = Ledger(recipe, Commits(partial(store.append, name, recipe)), work.hashes)
     if work.samples:
-        engine(recipe.engine).check(recipe.prepare, recipe.compute)
+        pipeline.check(recipe)
         _compute(work.samples, recipe, ledger, client=client, workers=workers, progress=progress)
     return Extraction(
         store=store,

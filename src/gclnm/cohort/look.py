@@ -55,7 +55,8 @@ def look_at(sample: Sample, recipe: Recipe) -> Look:
     started = time.perf_counter()
     try:
         case = load(sample)
-        volume = harmonize(case.image)
+        # As the pipeline does it: a recipe that accepts anything takes voxels as they are.
+        volume = harmonize(case.image, recipe.harmonize) if recipe.quantity else case.image
         mask = onto(case.roi, volume)
         voxels = mask.n_voxels * _shrinking(volume, recipe.prepare)
         findings = tuple(_findings(volume, mask, voxels, recipe))
