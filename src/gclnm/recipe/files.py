@@ -46,6 +46,8 @@ def parse_yaml(text: str) -> dict[str, Any]:
     """
     try:
         data = yaml.load(text, Loader=_Loader)
+    except RecipeError:
+        raise
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f" (line {mark.line + 1})" if mark else ""
