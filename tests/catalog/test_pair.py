@@ -171,11 +171,17 @@ def test_contours_without_references_belong_to_the_series_when_it_is_one_volume(
     assert refused(pair(make.catalog(), "GTV")) == {"GTV": "several-volumes"}
 
 
+def test_a_series_that_was_written_anew_with_other_slice_ids_is_found_by_its_own(make):
+    make.volume("ct")
+    make.roi("GTV", on=["as.it.was"], referenced_series_uid="other;ct")
+    assert len(pair(make.catalog(), "GTV")) == 1
+
+
 @pytest.mark.parametrize(
     ("roi", "code"),
     [
         ({"on": "absent", "referenced_series_uid": "gone"}, "missing-series"),
-        ({"on": ["other"], "referenced_series_uid": "ct"}, "missing-slices"),
+        ({"on": ["other"], "referenced_series_uid": "ct", "frame_uid": "moved"}, "other-frame"),
         ({}, "no-reference"),
         ({"on": "ct", "usable": False, "reason": "no contours"}, "unusable-roi"),
         ({"on": "broken"}, "unusable-image"),

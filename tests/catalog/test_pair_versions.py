@@ -113,6 +113,7 @@ def test_prefer_decides_between_versions_and_lists_the_other(make, prefer, file)
         ("approved", {"approval": "APPROVED"}),
         ("newest", {"created": "20240101"}),
         ("newest", {"created": ""}),
+        ("newest", {"created": "235959.0"}),
     ],
 )
 def test_prefer_that_cannot_decide_refuses(make, prefer, second):

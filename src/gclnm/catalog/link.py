@@ -72,23 +72,23 @@ def _stated(a: Record, b: Record, key: str) -> bool | None:
 
 
 def _same_time(a: Any, b: Any) -> bool | None:
-    seconds = [_seconds(value) for value in (a, b)]
-    if seconds[0] is None or seconds[1] is None:
+    (day_a, seconds_a), (day_b, seconds_b) = _moment(a), _moment(b)
+    if seconds_a is None or seconds_b is None:
         return None
-    return abs(seconds[0] - seconds[1]) < SAME_TIME_S
+    if day_a and day_b and day_a != day_b:
+        return False
+    return abs(seconds_a - seconds_b) < SAME_TIME_S
 
 
-def _seconds(time: Any) -> float | None:
-    """Seconds since midnight of a DICOM time (HHMMSS.ffffff) or date and time."""
-    text = _text(time).replace(":", "")
-    whole, _, fraction = text.partition(".")
-    if len(whole) > 6:
-        whole = whole[8:14]
-    if not whole.isdecimal() or len(whole) not in (2, 4, 6):
-        return None
-    whole = whole.ljust(6, "0")
-    value = int(whole[:2]) * 3600 + int(whole[2:4]) * 60 + int(whole[4:])
-    return value + (float(f"0.{fraction}") if fraction.isdecimal() else 0.0)
+def _moment(time: Any) -> tuple[str, float | None]:
+    """Date and seconds since midnight of ``[YYYYMMDD]HHMMSS.FFFFFF``; what is not stated is empty."""
+    whole, _, fraction = _text(time).partition(".")
+    day, clock = (whole[:8], whole[8:]) if len(whole) >= 8 else ("", whole)
+    if not clock.isdecimal() or len(clock) not in (2, 4, 6):
+        return day, None
+    clock = clock.ljust(6, "0")
+    seconds = int(clock[:2]) * 3600 + int(clock[2:4]) * 60 + int(clock[4:])
+    return day, seconds + (float(f"0.{fraction}") if fraction.isdecimal() else 0.0)
 
 
 def _text(value: Any) -> str:
@@ -185,21 +185,27 @@ class Linker:
         if counts:
             complete = [v for v, n in counts.items() if n == len(sop_uids)]
             return Links(dict.fromkeys(complete or counts, "reference"))
-        series_uid = _text(roi["referenced_series_uid"])
-        in_series = self._by_series.get(series_uid, []) if series_uid else []
-        if in_series and not sop_uids:
-            return Links(dict.fromkeys(in_series, "reference"))
-        return self._nothing_referenced(series_uid, bool(in_series))
+        series_uids = [uid for uid in _text(roi["referenced_series_uid"]).split(";") if uid]
+        in_series = [volume_id for uid in series_uids for volume_id in self._by_series.get(uid, ())]
+        # Software that writes a series anew keeps the series' UID and gives its slices new ones.
+        same_frame = [v for v in in_series if self._may_share_frame(roi, v)]
+        if same_frame:
+            return Links(dict.fromkeys(same_frame, "reference"))
+        return self._nothing_referenced(bool(series_uids), bool(in_series))
+
+    def _may_share_frame(self, roi: Record, volume_id: str) -> bool:
+        frames = {_text(roi["frame_uid"]), _text(self.volumes[volume_id]["frame_uid"])} - {""}
+        return len(frames) < 2
 
     @staticmethod
-    def _nothing_referenced(series_uid: str, in_series: bool) -> Refusal:
-        if in_series:
+    def _nothing_referenced(series_named: bool, series_there: bool) -> Refusal:
+        if series_there:
             return Refusal(
-                "missing-slices",
-                "none of the slices it was drawn on is among the images of its series",
-                "Export the whole series; or ask for on='frame' if another copy of it is there.",
+                "other-frame",
+                "the series it was drawn on is there with other slices, in another frame of reference",
+                "The images were moved or resampled since: export them as they were outlined.",
             )
-        if series_uid:
+        if series_named:
             return Refusal(
                 "missing-series",
                 "the series it was drawn on is not in the catalog",

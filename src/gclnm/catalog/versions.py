@@ -250,9 +250,11 @@ def _winner(cluster: Sequence[Candidate], prefer: Prefer | None) -> tuple[str | 
             return approved.pop(), ""
         return None, f"; {len(approved) or 'none'} of them approved"
     if prefer == "newest":
-        created = {c.set_id: str(c.roi["created"] or "") for c in cluster}
+        created = {c.set_id: str(c.roi["created"]) for c in cluster}
         newest = [s for s, when in created.items() if when == max(created.values())]
-        if len(newest) == 1 and all(created.values()):
+        # A time without its date says nothing.
+        dated = all(len(when.partition(".")[0]) in (8, 14) for when in created.values())
+        if len(newest) == 1 and dated:
             return newest[0], ""
         return None, "; which is the newest cannot be told"
     return None, ""
