@@ -114,8 +114,9 @@ def out_of_bounds(values: ArrayLike, lower: ArrayLike, upper: ArrayLike) -> NDAr
     """
     data = np.asarray(values, dtype=np.float64)
     low, high = np.asarray(lower, dtype=np.float64), np.asarray(upper, dtype=np.float64)
-    too_low = data < low - SLACK * np.maximum(1.0, np.abs(low))
-    too_high = data > high + SLACK * np.maximum(1.0, np.abs(high))
+    with np.errstate(over="ignore"):
+        too_low = data < low - SLACK * np.maximum(1.0, np.abs(low))
+        too_high = data > high + SLACK * np.maximum(1.0, np.abs(high))
     return np.asarray(too_low | too_high | np.isinf(data))
 
 

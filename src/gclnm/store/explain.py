@@ -161,7 +161,7 @@ def _find(
         raise StoreError(
             "several sets hold this sample",
             where=repr(sample_id),
-            fix=f"Say which: name= {', '.join(places)}.",
+            fix=f"Say which with name=: {', '.join(places)}.",
         )
     found, (group, positions_found) = next(iter(places.items()))
     return found, group, positions_found

@@ -1,0 +1,85 @@
+"""Rows to store: small, of a real recipe, with values inside the bounds of its features."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gclnm.pipeline import Row
+from gclnm.recipe.recipe import Recipe
+from gclnm.store.store import FeatureStore, open_store
+
+
+def digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass
+class RowMaker:
+    """Makes rows of a recipe; the same key and inputs give the same values."""
+
+    recipe: Recipe
+
+    def __call__(
+        self, key: str, *, inputs: str = "", failed: str = "", unread: bool = False, **coords: Any
+    ) -> Row:
+        table = self.recipe.feature_table()
+        low = np.where(np.isfinite(table["lower"]), table["lower"], -1.0)
+        high = np.where(np.isfinite(table["upper"]), table["upper"], low + 1.0)
+        seed = int(digest(f"{key}{inputs}")[:8], 16)
+        share = np.random.default_rng(seed).random(len(table))
+        nothing = np.full(len(table), np.nan)
+        return Row(
+            sample_id=key,
+            coords={"patient_id": f"P-{key}", "roi": "GTV", "modality": "CT", "energy_kev": None} | coords,
+            status="failed" if failed else "ok",
+            reason=failed,
+            values=nothing if failed else low + share * (high - low),
+            diagnostics=np.full(len(self.recipe.diagnostics), 5.0),
+            inputs_sha256="" if unread else digest(f"inputs {key} {inputs}"),
+            history='{"image": [{"step": "rescale", "settings": {"slope": 1}}], "roi": []}',
+            seconds=0.5,
+        )
+
+
+@pytest.fixture(scope="session")
+def recipe() -> Recipe:
+    return small_recipe()
+
+
+def small_recipe(bin_width: float = 25.0) -> Recipe:
+    return Recipe.named("ct").with_(
+        prepare={"filters": {"log": None, "wavelet": None}, "discretise": {"bin_width": bin_width}}
+    )
+
+
+@pytest.fixture(scope="session")
+def other_recipe() -> Recipe:
+    return small_recipe(bin_width=10.0)
+
+
+@pytest.fixture(scope="session")
+def row(recipe: Recipe) -> RowMaker:
+    return RowMaker(recipe)
+
+
+@pytest.fixture
+def store() -> FeatureStore:
+    return open_store("memory://")
+
+
+@pytest.fixture
+def filled(store: FeatureStore, recipe: Recipe, row: RowMaker) -> FeatureStore:
+    """Two patients, two readers, and one row that failed."""
+    rows = [
+        row("a1", patient_id="A", rater="X"),
+        row("a2", patient_id="A", rater="Y"),
+        row("b1", patient_id="B", rater="X"),
+        row("b2", patient_id="B", rater="Y", failed="unreadable: a slice is missing"),
+    ]
+    store.append("ct", recipe, rows)
+    return store

@@ -1,0 +1,147 @@
+"""Several writers at once, and writers that are killed, lose nothing and block nobody."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gclnm.errors import StoreError
+from gclnm.store import repository
+from gclnm.store.store import FeatureStore, open_store
+
+WRITER = Path(__file__).with_name("writer.py")
+
+
+def start(url: Path, first: int, count: int, per_commit: int) -> subprocess.Popen[str]:
+    numbers = [str(first), str(count), str(per_commit)]
+    return subprocess.Popen(
+        [sys.executable, "-W", "error", str(WRITER), str(url), *numbers],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finish(process: subprocess.Popen[str]) -> list[str]:
+    out, err = process.communicate(timeout=120)
+    assert (process.returncode, err) == (0, "")
+    return out.split()
+
+
+def check_whole(store: FeatureStore, row) -> None:
+    """Every row once, with its own values, and every commit's rows where the log says."""
+    data = store.read("ct")
+    ids = data["sample_id"].values.tolist()
+    assert len(set(ids)) == len(ids)
+    for index in range(0, len(ids), 7):
+        np.testing.assert_array_equal(data["value"].values[index], row(ids[index]).values)
+    assert store.log()["added"].sum() == len(ids)
+
+
+def test_processes_that_write_at_once_lose_nothing_and_double_nothing(tmp_path, row):
+    # Different rows for two, and two that write the very same ones; the store is made in the race as well.
+    writers = [start(tmp_path / "f", first, 24, 3) for first in (0, 100, 200, 200)]
+    for writer in writers:
+        assert len(finish(writer)) == 8
+    store = open_store(tmp_path / "f", mode="r")
+    assert len(store.keys("ct")) == 72
+    check_whole(store, row)
+
+
+def test_a_killed_writer_leaves_whole_commits_and_no_lock(tmp_path, row):
+    for first in range(0, 300, 100):
+        writer = start(tmp_path / "f", first, 100, 1)
+        acknowledged = [writer.stdout.readline() for _ in range(3 + first // 50)]
+        writer.kill()
+        writer.communicate()
+        store = open_store(tmp_path / "f")
+        known = set(store.keys("ct")["sample_id"])
+        assert known.issuperset(f"s{int(line)}" for line in acknowledged)
+        check_whole(store, row)
+    assert finish(start(tmp_path / "f", 300, 2, 1)) == ["300", "301"]
+
+
+def test_reading_goes_on_while_another_process_writes(tmp_path, recipe, row):
+    store = open_store(tmp_path / "f")
+    store.append("ct", recipe, [row("mine")])
+    writer = start(tmp_path / "f", 0, 30, 1)
+    seen = []
+    while writer.poll() is None:
+        data = store.read("ct")
+        assert not np.isnan(data["value"].values).any()
+        seen.append(data.sizes["sample"])
+    finish(writer)
+    assert seen == sorted(seen)
+    assert store.read("ct").sizes["sample"] == 31
+
+
+def test_threads_that_write_at_once_lose_nothing(tmp_path, recipe, row):
+    store = open_store(tmp_path / "f")
+
+    def write(first: int) -> None:
+        for index in range(first, first + 5):
+            store.append("ct", recipe, [row(f"s{index}")])
+
+    threads = [threading.Thread(target=write, args=(first,)) for first in (0, 100, 200)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(store.keys("ct")) == 15
+    check_whole(store, row)
+
+
+def test_a_lock_that_is_never_given_back_is_reported(tmp_path, recipe, row, monkeypatch):
+    monkeypatch.setattr(repository, "LOCK_SECONDS", 0.2)
+    store = open_store(tmp_path / "f")
+    other = open_store(tmp_path / "f")
+    with other._repository.writing(), pytest.raises(StoreError, match="another process has held"):
+        store.append("ct", recipe, [row("s1")])
+    assert store.append("ct", recipe, [row("s1")])
+
+
+def test_a_conflict_on_storage_without_a_lock_is_met_with_a_fresh_look(recipe, row, monkeypatch):
+    import icechunk
+
+    storage = icechunk.in_memory_storage()
+    mine, theirs = (open_store("s3://x", storage=storage) for _ in range(2))
+    mine.append("ct", recipe, [row("s0")])
+    first_look = threading.Event()
+    choose = repository.zarr.open_group
+
+    def overtaken(*args, **kwargs):
+        group = choose(*args, **kwargs)
+        if kwargs.get("mode") == "a" and not first_look.is_set():
+            first_look.set()
+            theirs.append("ct", recipe, [row("s1"), row("s2")])
+        return group
+
+    monkeypatch.setattr(repository.zarr, "open_group", overtaken)
+    mine.append("ct", recipe, [row("s2"), row("s3")])
+    assert sorted(mine.keys("ct")["sample_id"]) == ["s0", "s1", "s2", "s3"]
+    assert mine.log()["added"].tolist() == [1, 2, 1, 0]
+
+
+def test_an_interrupted_append_writes_nothing_and_frees_the_lock(tmp_path, recipe, row, monkeypatch):
+    from gclnm.store import store as module
+
+    store = open_store(tmp_path / "f")
+    store.append("ct", recipe, [row("s1")])
+
+    def interrupt(*args):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "write_rows", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            store.append("ct", recipe, [row("s2")])
+    begin = time.perf_counter()
+    store.append("ct", recipe, [row("s3")])
+    assert time.perf_counter() - begin < 5
+    assert store.keys("ct")["sample_id"].tolist() == ["s1", "s3"]
