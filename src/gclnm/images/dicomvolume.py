@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gclnm.errors import GeometryError, QuantityError
-from gclnm.images.dicomfile import frame_count, group_item, number, read_dataset, text
+from gclnm.errors import GeometryError, QuantityError, ReadError
+from gclnm.images.dicomfile import frame_count, group_item, number, read_dataset, text, words
 from gclnm.images.facts import pet_facts, scanner_facts, slice_facts
 from gclnm.images.geometry import Geometry
 from gclnm.images.pixels import padding_values, stored_frames
@@ -64,6 +64,7 @@ def load_dicom(ref: VolumeRef) -> Volume:
     frame_uids: set[str] = set()
     for dataset, frames, path in _objects(ref):
         facts = facts or scanner_facts(dataset)
+        _check_tiles(dataset, path)
         counts.syntaxes.add(dataset.file_meta.TransferSyntaxUID.name)
         frame_uids.add(text(dataset, "FrameOfReferenceUID"))
         if facts["modality"] == "PT":
@@ -95,6 +96,16 @@ def _objects(ref: VolumeRef) -> Iterator[tuple[Dataset, list[int], str]]:
         dataset = read_dataset(path)
         frames = list(ref.frames) if len(ref.files) == 1 and ref.frames else list(range(frame_count(dataset)))
         yield dataset, frames, path
+
+
+def _check_tiles(dataset: Dataset, where: str) -> None:
+    if {"MOSAIC", "VFRAME"}.intersection(words(dataset, "ImageType")):
+        raise ReadError(
+            "each file holds a whole volume as tiles of one image, which is not supported",
+            where=where,
+            fix="Export the series as enhanced or single-slice DICOM.",
+            code="tiled-volume",
+        )
 
 
 def _plane(dataset: Dataset, frame: int) -> Plane:

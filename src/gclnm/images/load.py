@@ -99,26 +99,29 @@ def load(sample: Sample) -> Case:
     return Case({role: volumes[ref] for role, ref in sample.images.items()}, masks)
 
 
-def read_series(path: str | Path) -> Volume:
+def read_series(path: str | Path, *, modality: str = "") -> Volume:
     """Read the one image volume of a file or folder.
 
     Parameters
     ----------
     path
         A NIfTI, NRRD or MetaImage file, a multi-frame DICOM file, or a folder that holds one DICOM series.
+    modality
+        What a file that does not say it holds: ``"CT"`` (in HU) or ``"MR"``.
 
     Raises
     ------
     ReadError
-        Nothing to read there, or only volumes that cannot be used.
+        Nothing to read there.
     InputError
-        Several volumes: ``gclnm.scan`` tells them apart.
+        Several volumes: ``gclnm.scan`` tells them apart. (Where just one is fit for features, that one
+        is read: the magnitude of a field map's series.)
     """
     place = Path(path)
     if not place.exists():
         raise ReadError("there is no such file or folder", where=str(path), code="file-missing")
     if place.name.lower().endswith(_IMAGE_SUFFIXES):
-        return load_volume(VolumeRef(volume_id="", kind="image", files=(str(place),)))
+        return load_volume(VolumeRef(volume_id="", kind="image", files=(str(place),), modality=modality))
     files = [place] if place.is_file() else sorted(p for p in place.rglob("*") if p.is_file())
     return load_volume(_only_volume(files, str(path)))
 
@@ -127,31 +130,26 @@ def _only_volume(files: Sequence[Path], where: str) -> VolumeRef:
     from gclnm.images.assemble import assemble
     from gclnm.images.headers import FrameHeader, read_header
 
-    series: dict[str, list[FrameHeader]] = {}
+    frames: list[FrameHeader] = []
     for file in files:
         try:
-            header = read_header(str(file))
+            frames += read_header(file).frames
         except ReadError:
             if len(files) == 1:
                 raise
-            continue
-        for frame in header.frames if header.kind == "image" else ():
-            series.setdefault(frame.series_uid, []).append(frame)
-    found = [volume for frames in series.values() for volume in assemble(frames)]
-    usable = [volume for volume in found if volume.usable]
-    if len(usable) > 1:
+    found = assemble(frames)
+    # A map or an image without positions is no sample for features, but can be looked at.
+    chosen = [volume for volume in found if volume.usable] or found
+    if len(chosen) > 1:
         raise InputError(
-            f"{len(usable)} image volumes are there, not one",
+            f"{len(chosen)} image volumes are there, not one",
             where=where,
             fix="Use gclnm.scan(path).volumes and load one by its volume_id.",
             code="several-volumes",
         )
-    if not usable:
-        reasons = "; ".join(sorted({volume.reason for volume in found if volume.reason}))
-        raise ReadError(
-            "no image volume that can be used is there" + (f" ({reasons})" if reasons else ""), where=where
-        )
-    return usable[0].ref
+    if not chosen:
+        raise ReadError("no CT, MR or PET image is there", where=where, code="no-image")
+    return chosen[0].ref
 
 
 def read_mask(path: str | Path, volume: Volume, roi: str | int | None = None) -> Mask:

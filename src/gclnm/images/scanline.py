@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 __all__ = ["fill", "touch"]
 
+_EDGE = 1e-9
+
 
 def fill(polygons: Sequence[NDArray[np.float64]], shape: tuple[int, int]) -> NDArray[np.bool_]:
     """Pixels whose centre lies inside an odd number of polygons' windings (even-odd, exclusive or).
@@ -48,7 +50,8 @@ def fill(polygons: Sequence[NDArray[np.float64]], shape: tuple[int, int]) -> NDA
         row = _ranges(first, count)
         height = lower[edge, 1] - upper[edge, 1]
         x = upper[edge, 0] + (row - upper[edge, 1]) / height * (lower[edge, 0] - upper[edge, 0])
-        column = np.clip(np.ceil(x), 0, columns).astype(np.int64)
+        # Rounding must not decide about a centre that lies exactly on an edge.
+        column = np.clip(np.ceil(x - _EDGE), 0, columns).astype(np.int64)
         np.add.at(flips, (row, column), 1)
     return (np.cumsum(flips, axis=1)[:, :columns] & 1).astype(bool)
 

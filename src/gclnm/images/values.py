@@ -133,7 +133,8 @@ def _quantity(dataset: Dataset, frame: int, modality: str, named: str | None, *,
         plain = named or ("HU" if rescaled else UNKNOWN)
         return plain if kind.name not in _CT_MAPS else _map_quantity(dataset, named)
     if modality == "MR":
-        signal = "arbitrary" if kind.name in _MR_SIGNAL else f"{kind.name}, unit unknown"
+        name = {"adc": "ADC"}.get(kind.name, kind.name.replace("-", " "))
+        signal = "arbitrary" if kind.name in _MR_SIGNAL else f"{name}, unit unknown"
         return signal if named in (None, UNKNOWN) else str(named)
     return named or UNKNOWN
 
@@ -168,7 +169,9 @@ def _map_quantity(dataset: Dataset, named: str | None) -> str:
     if named not in (None, "HU", UNKNOWN):
         return str(named)
     found = _UNIT_IN_NAME.search(text(dataset, "SeriesDescription"))
-    return _UCUM.get(found["unit"].strip().lower(), UNKNOWN) if found else UNKNOWN
+    unit = found["unit"].strip().lower() if found else str(named).lower()
+    # Virtual non-contrast and calcium-suppressed images: HU after something was taken out.
+    return "modified HU" if unit == "hu" else _UCUM.get(unit, UNKNOWN)
 
 
 def _real_world_scale(dataset: Dataset, frame: int, where: str) -> Scale | None:
