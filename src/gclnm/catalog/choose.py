@@ -146,7 +146,8 @@ def _listed(path: str | os.PathLike[str], ids: Sequence[str], reason: str, gone:
     given = table.get("reason", pd.Series([""] * len(table)))
     listed = {key: why or reason for key, why in zip(table["sample_id"], given, strict=True) if key}
     chosen = {position: listed[key] for position, key in enumerate(ids) if key in listed}
-    unknown = [key for key in listed if key not in ids and key not in gone]
+    there = gone.union(ids)
+    unknown = [key for key in listed if key not in there]
     if unknown:
         raise InputError(
             f"{len(unknown)} of {len(listed)} sample_ids of the list are not among the samples",

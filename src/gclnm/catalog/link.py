@@ -191,25 +191,25 @@ class Linker:
         same_frame = [v for v in in_series if self._may_share_frame(roi, v)]
         if same_frame:
             return Links(dict.fromkeys(same_frame, "reference"))
-        return self._nothing_referenced(bool(series_uids), bool(in_series))
+        return self._nothing_referenced(bool(series_uids or sop_uids), bool(in_series))
 
     def _may_share_frame(self, roi: Record, volume_id: str) -> bool:
         frames = {_text(roi["frame_uid"]), _text(self.volumes[volume_id]["frame_uid"])} - {""}
         return len(frames) < 2
 
     @staticmethod
-    def _nothing_referenced(series_named: bool, series_there: bool) -> Refusal:
+    def _nothing_referenced(images_named: bool, series_there: bool) -> Refusal:
         if series_there:
             return Refusal(
                 "other-frame",
                 "the series it was drawn on is there with other slices, in another frame of reference",
                 "The images were moved or resampled since: export them as they were outlined.",
             )
-        if series_named:
+        if images_named:
             return Refusal(
                 "missing-series",
-                "the series it was drawn on is not in the catalog",
-                "Add the series to the folder; or ask for on='frame' to use it on other images.",
+                "the images it was drawn on are not in the catalog",
+                "Add their series to the folder; or ask for on='frame' to use it on other images.",
             )
         return Refusal(
             "no-reference", "it refers to no image at all", "Pair it by a manifest, or ask for on='frame'."

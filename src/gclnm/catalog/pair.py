@@ -31,7 +31,6 @@ from gclnm.errors import InputError
 
 if TYPE_CHECKING:
     from gclnm.catalog.catalog import Catalog
-
     from gclnm.images.sample import MaskRef, Sample
 
 __all__ = ["pair"]
@@ -145,7 +144,7 @@ class _Pairing:
     modalities: frozenset[str]
     rule: Rule
     made: list[tuple[Sample, Record]] = field(default_factory=list)
-    unpaired: list[dict[str, str]] = field(default_factory=list)
+    unpaired: dict[tuple[str, Refusal], dict[str, str]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -240,9 +239,9 @@ class _Pairing:
         self.made.append((sample, candidate.roi))
 
     def _refuse(self, roi: Record, refusal: Refusal) -> None:
-        row = unpaired_row(roi["kind"], roi["patient_id"], roi["name"], refusal, roi["segmentation_id"])
-        if row not in self.unpaired:
-            self.unpaired.append(row)
+        key = roi["segmentation_id"]
+        row = unpaired_row(roi["kind"], roi["patient_id"], roi["name"], refusal, key)
+        self.unpaired[key, refusal] = row
 
     def _list_volumes(self) -> None:
         """Images of the wanted modality that are in no sample."""
@@ -254,7 +253,8 @@ class _Pairing:
             if not volume["usable"]:
                 refusal = Refusal("unusable-image", plain_text(volume["reason"]), severity="info")
             name = plain_text(volume.get("series_description")) or plain_text(volume["modality"])
-            self.unpaired.append(unpaired_row("volume", volume["patient_id"], name, refusal, volume_id))
+            row = unpaired_row("volume", volume["patient_id"], name, refusal, volume_id)
+            self.unpaired[volume_id, refusal] = row
 
     def samples(self) -> Samples:
         """What was made, in an order that does not depend on that of files."""
@@ -262,7 +262,7 @@ class _Pairing:
         names = {s.sample_id: (roi["name"], roi["segmentation_id"]) for s, roi in ordered}
         return Samples(
             tuple(sample for sample, _ in ordered),
-            unpaired=unpaired_table(self.unpaired),
+            unpaired=unpaired_table(list(self.unpaired.values())),
             notes=self.notes,
             names=names,
         )

@@ -11,7 +11,6 @@ from gclnm.catalog.versions import Candidate
 
 if TYPE_CHECKING:
     from gclnm.catalog.catalog import Catalog
-
     from gclnm.images.sample import MaskRef
 
 __all__ = ["attach_roles"]

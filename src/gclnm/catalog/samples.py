@@ -50,6 +50,11 @@ class Samples(Sequence[Sample]):
     found
         The ROI names of a catalog, when no ROI was asked for.
 
+    Attributes
+    ----------
+    ids
+        ``sample_id`` of each, in order.
+
     Raises
     ------
     InputError
@@ -168,9 +173,9 @@ class Samples(Sequence[Sample]):
         "slice_thickness_mm": "smallest"})``
         """
         wanted = [keys] if isinstance(keys, str) else list(keys)
-        kept = choose.one_per(self._table, wanted, prefer or {})
+        kept = set(choose.one_per(self._table, wanted, prefer or {}))
         rule = f"one per {', '.join(wanted)}" + (f": preferred by {', '.join(prefer)}" if prefer else "")
-        return self._leave_out({i: rule for i in range(len(self)) if i not in set(kept)})
+        return self._leave_out({i: rule for i in range(len(self)) if i not in kept})
 
     def exclude(self, where: Where, reason: str = "") -> Samples:
         """Leave samples out, and record why in ``.excluded``.

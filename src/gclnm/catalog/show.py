@@ -38,7 +38,7 @@ def lines(samples: Samples) -> list[str]:
     result = [f"Samples: {_inside(samples)}"]
     if samples.found is not None:
         result += _found(samples.found)
-    for severity, word in (("refused", "not paired"), ("info", "without a sample, as expected")):
+    for severity, word in (("refused", "not paired"), ("info", "for information")):
         rows = samples.unpaired[samples.unpaired["severity"] == severity]
         if len(rows):
             result.append(f"{word}: {len(rows)} ({_counted(rows['code'])}); see .unpaired")
