@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from importlib.resources import files
 
 import numpy as np
 import pytest
@@ -40,6 +41,11 @@ def test_codes_and_tags_are_those_of_the_ibsi(data) -> None:
             assert known[row["ibsi_tag"]] == row["ibsi_code"], name
         else:
             assert not row["ibsi_code"], name
+
+
+def test_the_table_is_well_formed() -> None:
+    with files("gclnm.vocabulary").joinpath("features.csv").open() as handle:
+        assert {len(row) for row in csv.reader(handle)} == {12}
 
 
 def test_codes_are_unique_and_every_row_is_explained() -> None:
