@@ -210,6 +210,22 @@ def test_rois_of_another_modality_are_listed_as_information(make):
     assert samples.unpaired[["severity", "code"]].values.tolist() == [["info", "other-modality"]]
 
 
+def test_an_image_that_does_not_say_its_modality_is_not_chosen_by_it(make):
+    make.volume("ct", spacing_z_mm=1.0)
+    make.volume("nifti", modality="", kind="image")
+    make.labelmap("GTV", referenced_volume_id="nifti")
+    assert refused(pair(make.catalog(), "GTV", modality="CT")) == {"GTV": "unknown-modality"}
+    told = pair(make.catalog(), "GTV").assign(modality="pet")
+    assert (told[0].coords["modality"], told[0].images["image"].modality) == ("PT", "PT")
+
+
+def test_the_modality_of_a_dicom_image_is_not_the_users_to_say(make):
+    make.volume("ct")
+    make.roi("GTV", on="ct")
+    with pytest.raises(InputError, match="header"):
+        pair(make.catalog(), "GTV").assign(modality="MR")
+
+
 def test_an_object_that_was_found_twice_counts_once(make):
     make.volume("ct")
     make.roi("GTV", on="ct", number=1)

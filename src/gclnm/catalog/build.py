@@ -24,6 +24,7 @@ __all__ = [
     "coordinate",
     "make_sample",
     "plain_text",
+    "recoordinated",
     "sample_order",
     "unpaired_row",
     "unpaired_table",
@@ -114,6 +115,29 @@ def usual_modality(word: str) -> str:
     """A modality as DICOM writes it: ``PET`` is ``PT``, ``MRI`` is ``MR``."""
     word = word.strip().upper()
     return {"PET": "PT", "MRI": "MR"}.get(word, word)
+
+
+def recoordinated(sample: Sample, changes: Mapping[str, Any]) -> Sample:
+    """The sample with other coordinates; a stated modality also tells how to read an image file.
+
+    Raises
+    ------
+    InputError
+        When a value is no coordinate, or a DICOM image is said to be of another modality.
+    """
+    changed = {name: coordinate(name, value) for name, value in changes.items()}
+    images = dict(sample.images)
+    image = images.get("image")
+    if "modality" in changed and image is not None:
+        changed["modality"] = usual_modality(str(changed["modality"]))
+        if image.kind == "dicom" and image.modality != changed["modality"]:
+            raise InputError(
+                "the modality of a DICOM image is what its header says",
+                where=f"modality={changed['modality']!r} for a {image.modality} image",
+                fix="Only images of other files are told it.",
+            )
+        images["image"] = replace(image, modality=str(changed["modality"]))
+    return replace(sample, images=images, coords={**sample.coords, **changed})
 
 
 def make_sample(

@@ -237,6 +237,12 @@ class Linker:
         if by:
             return Links(by)
         found = sorted({self.volumes[v]["modality"] for v in links.by})
+        if "" in found:
+            return Refusal(
+                "unknown-modality",
+                "its image does not say its modality",
+                "Pair without modality= and state it: .assign(modality='CT'), or in a manifest.",
+            )
         return Refusal("other-modality", f"it belongs to {' and '.join(found)} images", severity="info")
 
     def _is_wanted(self, volume_id: str, modalities: frozenset[str]) -> bool:

@@ -317,11 +317,11 @@ def _modalities(modality: str | Sequence[str] | None) -> frozenset[str]:
 
 
 def _check_modalities(catalog: Catalog, wanted: frozenset[str]) -> None:
-    known = sorted({str(m) for m in catalog.volumes["modality"]})
+    known = sorted({str(m) for m in catalog.volumes["modality"]} - {""})
     unknown = sorted(wanted - set(known))
     if unknown:
         raise InputError(
             "the catalog has no image of this modality",
             where=f"modality={', '.join(unknown)}",
-            fix=f"It has {', '.join(known) or 'no image at all'}.",
+            fix=f"It has {', '.join(known) or 'none that says its modality'}.",
         )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
 import pandas as pd
 
 from gclnm.catalog import choose, show
-from gclnm.catalog.build import NUMBERS, TEXTS, coordinate
+from gclnm.catalog.build import NUMBERS, TEXTS, recoordinated
 from gclnm.catalog.expressions import rows_where
 from gclnm.errors import InputError
 from gclnm.images.sample import Coordinate, Sample
@@ -208,6 +208,8 @@ class Samples(Sequence[Sample]):
     def assign(self, **coordinates: Coordinate | Callable[[Mapping[str, Any]], Any]) -> Samples:
         """New or corrected coordinates: a value for all, or a function of a row of ``.table``.
 
+        ``modality`` also tells how an image file (NIfTI, NRRD, MetaImage) is read: ``"CT"`` is HU.
+
         Examples
         --------
         ``samples.assign(timepoint=lambda row: visits[row["study_uid"]], centre="A")``
@@ -271,8 +273,7 @@ class Samples(Sequence[Sample]):
     def _with(self, changes: Sequence[Mapping[str, Any]]) -> Samples:
         samples, names = [], {}
         for old_id, sample, change in zip(self.ids, self.samples, changes, strict=True):
-            coords = {**sample.coords, **{key: coordinate(key, value) for key, value in change.items()}}
-            changed = replace(sample, coords=coords)
+            changed = recoordinated(sample, change)
             samples.append(changed)
             if old_id in self.names:
                 names[changed.sample_id] = self.names[old_id]

@@ -6,7 +6,8 @@ from gclnm.schemas.table import Column, Table
 
 __all__ = ["EXCLUDED", "SAMPLES", "UNPAIRED"]
 
-PAIRED_BY = ("reference", "file-name", "acquisition", "geometry", "frame", "manifest")
+# Empty where a user made the sample by hand.
+PAIRED_BY = ("reference", "file-name", "acquisition", "geometry", "frame", "manifest", "")
 
 SAMPLES = Table(
     "samples",
