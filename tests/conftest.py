@@ -25,3 +25,9 @@ def data() -> Data:
         return path
 
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Tests neither use nor fill the user's cache of headers."""
+    os.environ["GCLNM_CACHE"] = str(tmp_path_factory.mktemp("cache"))
