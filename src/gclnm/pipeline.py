@@ -238,8 +238,9 @@ def _ready(volume: Volume, recipe: Recipe) -> Volume:
     """The volume in a quantity that the recipe accepts."""
     if not recipe.quantity:
         return volume
-    # Readers never give SUV: such a volume has been harmonised, and must not be twice.
-    ready = volume if volume.quantity.startswith("SUV") else harmonize(volume, recipe.harmonize)
+    # A volume that a user harmonised before must not become SUV twice.
+    done = any(step.name == "suv" for step in volume.history)
+    ready = volume if done else harmonize(volume, recipe.harmonize)
     if ready.quantity not in recipe.quantity:
         raise QuantityError(
             f"the recipe measures {' or '.join(recipe.quantity)}, the image is in {ready.quantity}",

@@ -35,8 +35,26 @@ BUILT_IN = ("ct", "ct-2d", "mr-t1", "mr-t2", "pet")
 # Raised when a correction changes the numbers that an unchanged recipe gives.
 NUMBERS_VERSION = 1
 
+# What images.values and harmonisation call voxel values; more join when their harmonisers do.
 Quantity = Literal[
-    "HU", "SUVbw", "SUVlbm", "SUVbsa", "Bq/mL", "g/mL", "counts", "mg/mL", "1e-6 mm2/s", "arbitrary"
+    "HU",
+    "modified HU",
+    "SUVbw",
+    "SUVlbm",
+    "SUVbsa",
+    "Bq/mL",
+    "g/mL",
+    "counts",
+    "mg/mL",
+    "effective Z",
+    "1e23 electrons/mL",
+    "electron density relative to water",
+    "1e-6 mm2/s",
+    "1e-3 mm2/s",
+    "ms",
+    "%",
+    "arbitrary",
+    "unspecified",
 ]
 
 
