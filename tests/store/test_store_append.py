@@ -79,6 +79,15 @@ def test_a_corrected_coordinate_replaces_the_row(filled, recipe, row):
     assert filled.read("ct").sizes["sample"] == 3
 
 
+def test_a_corrected_coordinate_of_a_failed_row_is_kept_and_a_failure_moves_no_computed_row(
+    filled, recipe, row
+):
+    why = "unreadable: a slice is missing"
+    assert filled.append("ct", recipe, [row("b2", patient_id="B", rater="Z", failed=why)])
+    assert filled.table("ct", where="status == 'failed'")["rater"].tolist() == ["Z"]
+    assert filled.append("ct", recipe, [row("a1", patient_id="A", rater="Z", failed="engine: x")]) is None
+
+
 def test_a_coordinate_that_appears_later_is_missing_in_earlier_rows(filled, recipe, row):
     filled.append("ct", recipe, [row("c1", patient_id="C", arm="experimental", dose_gy=50.4)])
     data = filled.read("ct")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import zarr
 
+from gclnm import __version__
 from gclnm.errors import InputError, StoreError
 from gclnm.schemas.features import COORDINATES
 
@@ -103,8 +104,9 @@ class SetSpec:
 @cache
 def versions() -> dict[str, str]:
     """Versions of everything that makes or keeps numbers, and the kind of machine."""
-    names = ("gclnm", "numpy", "scipy", "SimpleITK", "PyWavelets", "pydicom", "highdicom", "zarr", "icechunk")
-    found = {"python": platform.python_version(), "machine": f"{platform.system()} {platform.machine()}"}
+    names = ("numpy", "scipy", "SimpleITK", "PyWavelets", "pydicom", "highdicom", "zarr", "icechunk")
+    found = {"gclnm": __version__, "python": platform.python_version()}
+    found |= {"machine": f"{platform.system()} {platform.machine()}"}
     for name in (*names, *metadata.packages_distributions().get("radiomics", [])):
         try:
             found[name] = metadata.version(name)

@@ -49,11 +49,13 @@ def choose(stored: Arrays, current: Mapping[str, Key], rows: Sequence[Row]) -> C
     A row is new, or it replaces the current one because that one failed, was computed from other
     inputs or carries other coordinates. A failure to read the inputs replaces no computed row.
     """
-    same = _same_coordinates(stored, current, rows)
+    known = [row for row in rows if row.sample_id in current]
+    silent = [row for row in known if not _is_news(row, current[row.sample_id])]
+    # A computed row's coordinates are corrected by a computed row only, a failed one's by any.
+    offered = [row for row in silent if row.status == "ok" or current[row.sample_id].status == "failed"]
+    left_out = {row.sample_id for row in silent} - _moved(stored, current, offered)
     chosen = [
-        (index, current.get(row.sample_id))
-        for index, row in enumerate(rows)
-        if _is_news(row, current.get(row.sample_id), row.sample_id in same)
+        (index, current.get(row.sample_id)) for index, row in enumerate(rows) if row.sample_id not in left_out
     ]
     return Choice(
         indices=tuple(index for index, _ in chosen),
@@ -62,33 +64,31 @@ def choose(stored: Arrays, current: Mapping[str, Key], rows: Sequence[Row]) -> C
     )
 
 
-def _is_news(row: Row, old: Key | None, same_coordinates: bool) -> bool:
-    if old is None:
-        return True
+def _is_news(row: Row, old: Key) -> bool:
+    """Whether a row says something else than the current one, coordinates apart."""
     same_inputs = row.inputs_sha256 == old.inputs_sha256
     if old.status == "ok":
         if row.status == "failed":
             return bool(row.inputs_sha256) and not same_inputs
-        return not (same_inputs and same_coordinates)
-    return row.status == "ok" or not same_inputs or row.reason != old.reason or not same_coordinates
+        return not same_inputs
+    return row.status == "ok" or not same_inputs or row.reason != old.reason
 
 
-def _same_coordinates(stored: Arrays, current: Mapping[str, Key], rows: Sequence[Row]) -> set[str]:
-    """Of the rows that the set has a current revision of: those whose coordinates are the stored ones."""
-    known = [row for row in rows if row.sample_id in current]
-    if not known:
+def _moved(stored: Arrays, current: Mapping[str, Key], rows: Sequence[Row]) -> set[str]:
+    """Keys of the rows whose coordinates are not the stored ones."""
+    if not rows:
         return set()
-    positions = np.array([current[row.sample_id].position for row in known])
+    positions = np.array([current[row.sample_id].position for row in rows])
     names = coordinates(stored)
-    same = np.ones(len(known), dtype=bool)
-    for name, values in coordinate_columns([row.coords for row in known]).items():
+    same = np.ones(len(rows), dtype=bool)
+    for name, values in coordinate_columns([row.coords for row in rows]).items():
         if name not in names:
             same &= _missing(values)
             continue
         old = np.asarray(stored[name].get_orthogonal_selection((positions,)))
         new = _like(name, stored[name], values)
         same &= np.array([a == b or (a != a and b != b) for a, b in zip(old, new, strict=True)], dtype=bool)
-    return {row.sample_id for row, equal in zip(known, same, strict=True) if equal}
+    return {row.sample_id for row, equal in zip(rows, same, strict=True) if not equal}
 
 
 def coordinate_columns(coords: Sequence[Mapping[str, Coordinate]]) -> dict[str, list[Coordinate]]:
