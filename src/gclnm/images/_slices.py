@@ -114,7 +114,8 @@ def _set_grid(result: Stack, place: NDArray[np.float64]) -> None:
 
 
 def _check_steps(result: Stack, place: NDArray[np.float64], steps: NDArray[np.float64]) -> None:
-    middle = float(np.median(steps))
+    # The lower median: of two steps, one twice the other, the larger one is the gap.
+    middle = float(np.sort(steps)[(len(steps) - 1) // 2])
     gaps = steps > GAP * middle
     if gaps.any():
         missing = int(np.round(steps[gaps] / middle - 1).sum())

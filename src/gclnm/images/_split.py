@@ -165,7 +165,8 @@ RANK_KEYS: tuple[tuple[str, Key], ...] = (
 
 def _repeats(frames: Frames) -> list[Group]:
     """Frames at one position more than once, taken apart where something explains the repeats."""
-    if not any(f.tiles for f in frames) and any(f.position is None for f in frames):
+    tiled = any(f.tiles for f in frames)
+    if not tiled and any(f.position is None or not _same_axes(f, frames[0]) for f in frames):
         return [("", frames)]
     places = _places(frames)
     most = max(Counter(places).values())
