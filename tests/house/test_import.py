@@ -9,7 +9,17 @@ import pytest
 
 import gclnm
 
-HEAVY = ("pandas", "xarray", "pydicom", "SimpleITK", "distributed", "zarr", "icechunk", "matplotlib", "pandera")
+HEAVY = (
+    "pandas",
+    "xarray",
+    "pydicom",
+    "SimpleITK",
+    "distributed",
+    "zarr",
+    "icechunk",
+    "matplotlib",
+    "pandera",
+)
 
 
 def run(code: str) -> str:
