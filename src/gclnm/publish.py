@@ -17,10 +17,10 @@ def published() -> dict[str, dict[str, Any]]:
     >>> "recipe.schema.json" in published()
     True
     """
-    from gclnm import schemas
     from gclnm.recipe.recipe import Recipe
+    from gclnm.schemas import TABLES
 
-    documents = {f"{table.name}.schema.json": table.json_schema() for table in schemas.TABLES}
+    documents = {f"{table.name}.schema.json": table.json_schema() for table in TABLES}
     documents["recipe.schema.json"] = Recipe.json_schema()
     return documents
 

@@ -77,7 +77,7 @@ def test_a_query_is_that_of_pandas_and_patient_ids_are_text(samples, expression,
 
 
 def test_a_query_may_use_a_variable_of_the_callers(samples):
-    wanted = ["12"]  # noqa: F841
+    wanted = ["12"]  # noqa: F841 - the expression reads it
     assert len(samples.query("patient_id in @wanted")) == 3
     assert len(samples.exclude("patient_id in @wanted", "withdrawn")) == 3
 

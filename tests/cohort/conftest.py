@@ -88,5 +88,5 @@ def client() -> Iterator[Client]:
     """A Dask client whose two workers are threads of this process: quick, and open to monkeypatching."""
     from distributed import Client
 
-    with Client(n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None) as made:
+    with Client(n_workers=2, threads_per_worker=1, processes=False, dashboard_address=":0") as made:
         yield made

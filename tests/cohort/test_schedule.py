@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from distributed.scheduler import KilledWorker, WorkerState
 
+from gclnm import pipeline
 from gclnm.cohort.schedule import PER_WORKER, finished_tasks
-from gclnm.cohort.tasks import Task, group, require_unique
+from gclnm.cohort.tasks import Task, group, require_unique, run_task
 from gclnm.errors import ClusterError, GclnmError, InputError, ReadError
 from gclnm.images import MaskRef, Sample, VolumeRef
 
@@ -130,17 +131,25 @@ def test_a_second_chance_is_taken_alone(pool: ThreadPoolExecutor) -> None:
     assert all(len(together) == 1 for together in beside)
 
 
-def test_an_error_of_ours_keeps_its_reason_and_a_foreign_one_only_its_type(pool: ThreadPoolExecutor) -> None:
-    def ours() -> None:
-        raise ReadError("cut short", where="/secret/path")
+def test_an_error_of_ours_keeps_its_reason_and_a_foreign_one_only_its_type(
+    pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails_with(error: Exception) -> Any:
+        def fail(*_: object) -> None:
+            raise error
 
-    def foreign() -> None:
-        raise MemoryError("/secret/path")
+        return fail
 
-    ((_, first),) = run([Task((sample("a"),))], lambda _: pool.submit(ours))
-    ((_, second),) = run([Task((sample("a"),))], lambda _: pool.submit(foreign))
-    assert first.reason == "unreadable: cut short"
-    assert second.reason == "internal: MemoryError in the worker"
+    monkeypatch.setattr(pipeline, "run", fails_with(ReadError("cut short", where="/secret/path")))
+    ours = run_task([], recipe=None)  # type: ignore[arg-type]
+    monkeypatch.setattr(pipeline, "run", fails_with(RecursionError("/secret/path")))
+    foreign = run_task([], recipe=None)  # type: ignore[arg-type]
+    ((_, lost),) = run([Task((sample("a"),))], lambda _: pool.submit(fails_with(OSError("/secret/path"))))
+    assert isinstance(ours, GclnmError)
+    assert isinstance(foreign, GclnmError)
+    assert ours.reason == "unreadable: cut short"
+    assert foreign.reason == "internal: RecursionError in the worker"
+    assert lost.reason == "internal: OSError on the way to or from the worker"
 
 
 def test_a_cluster_that_goes_away_ends_the_run(pool: ThreadPoolExecutor) -> None:

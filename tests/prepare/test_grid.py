@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -96,7 +97,7 @@ def test_a_ball_keeps_its_volume_between_oblique_grids(spacing: tuple[float, flo
     assert placed.n_voxels * target.voxel_volume_mm3 == pytest.approx(expected, rel=0.02)
     direct = ball(target, np.array([0.3, -0.2, 0.1]), 9.0)
     assert (placed.array ^ direct.array).sum() < 0.12 * direct.n_voxels
-    told = placed.history[-1].settings
+    told = json.loads(json.dumps(placed.history[-1].to_dict()))["settings"]
     assert told["interpolation"].startswith("linear")
     assert told["voxel_centres_apart_mm"] > 0.1
     assert told["volume_mm3"][0] == pytest.approx(mask.n_voxels * source.voxel_volume_mm3, abs=1e-3)

@@ -75,6 +75,16 @@ def store() -> FeatureStore:
 @pytest.fixture
 def filled(store: FeatureStore, recipe: Recipe, row: RowMaker) -> FeatureStore:
     """Two patients, two readers, and one row that failed."""
+    return fill(store, recipe, row)
+
+
+@pytest.fixture(scope="session")
+def quiet(recipe: Recipe, row: RowMaker) -> FeatureStore:
+    """The same for tests that only read."""
+    return fill(open_store("memory://"), recipe, row)
+
+
+def fill(store: FeatureStore, recipe: Recipe, row: RowMaker) -> FeatureStore:
     rows = [
         row("a1", patient_id="A", rater="X"),
         row("a2", patient_id="A", rater="Y"),

@@ -10,16 +10,16 @@ from gclnm.errors import InputError, StoreError
 from gclnm.store import write
 
 
-def test_values_stay_in_the_store_until_they_are_used(filled):
-    data = filled.read("ct")
+def test_values_stay_in_the_store_until_they_are_used(quiet):
+    data = quiet.read("ct")
     assert not data["value"].variable._in_memory
     one = data["value"].sel(sample_id="a2", feature="original_shape_Sphericity")
     assert not one.variable._in_memory
     assert 0 < float(one) <= 1
 
 
-def test_a_dataset_has_labels_units_and_its_provenance(filled, recipe):
-    data = filled.read("ct")
+def test_a_dataset_has_labels_units_and_its_provenance(quiet, recipe):
+    data = quiet.read("ct")
     assert data["value"].shape == (3, len(recipe.features))
     assert data["diagnostic_name"].values.tolist() == list(recipe.diagnostics)
     volume = data.sel(feature="original_shape_MeshVolume")
@@ -29,13 +29,13 @@ def test_a_dataset_has_labels_units_and_its_provenance(filled, recipe):
         "RNU0",
         "mm^3",
     ]
-    assert data.attrs["commit"] == filled.commit
+    assert data.attrs["commit"] == quiet.commit
     assert data.attrs["recipe_id"] == recipe.id
     assert all(isinstance(value, str) for value in data.attrs.values())
 
 
-def test_texts_are_plain_python_text(filled):
-    data = filled.read("ct")
+def test_texts_are_plain_python_text(quiet):
+    data = quiet.read("ct")
     for name in ("sample_id", "patient_id", "feature", "unit"):
         assert data[name].dtype == object
         assert type(data[name].values[0]) is str
@@ -47,11 +47,11 @@ def test_the_dataset_outlives_later_commits(filled, recipe, row):
     np.testing.assert_array_equal(data.sel(sample_id="a1")["value"].values, row("a1").values)
 
 
-def test_failed_rows_are_read_when_status_is_asked_for(filled):
-    failed = filled.read("ct", where={"status": "failed"})
+def test_failed_rows_are_read_when_status_is_asked_for(quiet):
+    failed = quiet.read("ct", where={"status": "failed"})
     assert failed["sample_id"].values.tolist() == ["b2"]
     assert failed["reason"].values.tolist() == ["unreadable: a slice is missing"]
-    assert filled.read("ct", where="status in ['ok', 'failed']").sizes["sample"] == 4
+    assert quiet.read("ct", where="status in ['ok', 'failed']").sizes["sample"] == 4
 
 
 def test_perturbed_rows_are_read_when_asked_for(store, recipe, row):
@@ -75,65 +75,65 @@ def test_perturbed_rows_are_read_when_asked_for(store, recipe, row):
         ("revision > 1", []),
     ],
 )
-def test_rows_are_chosen_by_their_coordinates(filled, where, expected):
-    assert filled.read("ct", where=where)["sample_id"].values.tolist() == expected
+def test_rows_are_chosen_by_their_coordinates(quiet, where, expected):
+    assert quiet.read("ct", where=where)["sample_id"].values.tolist() == expected
 
 
 @pytest.mark.parametrize(
     "where", ["rater = 'X'", "rater", "rater +", "@x == 1", "", "rater > 3", "[1, 2]", 5]
 )
-def test_what_is_no_condition_is_refused(filled, where):
+def test_what_is_no_condition_is_refused(quiet, where):
     with pytest.raises(InputError, match="not a condition"):
-        filled.read("ct", where=where)
+        quiet.read("ct", where=where)
 
 
 @pytest.mark.parametrize("where", ["colour == 'red'", {"colour": "red"}, "__import__('os') == 1"])
-def test_a_condition_on_an_unknown_coordinate_names_those_there_are(filled, where):
+def test_a_condition_on_an_unknown_coordinate_names_those_there_are(quiet, where):
     with pytest.raises(InputError, match="patient_id, roi"):
-        filled.read("ct", where=where)
+        quiet.read("ct", where=where)
 
 
-def test_features_are_chosen_by_name_and_pattern_in_the_order_asked_for(filled, recipe):
+def test_features_are_chosen_by_name_and_pattern_in_the_order_asked_for(quiet, recipe):
     select = ["original_shape_Sphericity", "original_ngtdm_*", "original_shape_Sphericity"]
-    names = filled.read("ct", select=select)["feature"].values.tolist()
+    names = quiet.read("ct", select=select)["feature"].values.tolist()
     assert names[0] == "original_shape_Sphericity"
     assert names[1:] == [name for name in recipe.features if name.startswith("original_ngtdm_")]
-    one = filled.read("ct", select="original_shape_Sphericity")
-    full = filled.read("ct").sel(feature=["original_shape_Sphericity"])
+    one = quiet.read("ct", select="original_shape_Sphericity")
+    full = quiet.read("ct").sel(feature=["original_shape_Sphericity"])
     np.testing.assert_array_equal(one["value"].values, full["value"].values)
 
 
-def test_an_unknown_feature_names_its_neighbours(filled):
+def test_an_unknown_feature_names_its_neighbours(quiet):
     with pytest.raises(StoreError, match=r"Near it: .*original_shape_Sphericity"):
-        filled.read("ct", select="original_shape_Spherisity")
+        quiet.read("ct", select="original_shape_Spherisity")
     with pytest.raises(StoreError, match="no such feature"):
-        filled.read("ct", select=["wavelet*"])
+        quiet.read("ct", select=["wavelet*"])
 
 
-def test_an_unknown_set_names_those_there_are(filled):
+def test_an_unknown_set_names_those_there_are(quiet):
     with pytest.raises(StoreError, match=r"no feature set 'pet'.*It has ct"):
-        filled.read("pet")
+        quiet.read("pet")
 
 
-def test_a_table_has_coordinates_first_then_features(filled, recipe):
-    table = filled.table("ct", where={"patient_id": "A"})
+def test_a_table_has_coordinates_first_then_features(quiet, recipe):
+    table = quiet.table("ct", where={"patient_id": "A"})
     assert list(table)[:4] == ["sample_id", "patient_id", "roi", "rater"]
     assert list(table)[-len(recipe.features) :] == list(recipe.features)
     assert table["rater"].tolist() == ["X", "Y"]
     assert table[list(recipe.features)].to_numpy().dtype == np.float64
-    assert table.attrs["commit"] == filled.commit
+    assert table.attrs["commit"] == quiet.commit
     assert isinstance(table, pd.DataFrame)
 
 
-def test_a_table_fits_the_published_schema(filled):
+def test_a_table_fits_the_published_schema(quiet):
     from gclnm.schemas.features import FEATURES, KEYS
 
-    FEATURES.validate(filled.table("ct"))
-    KEYS.validate(filled.keys("ct"))
+    FEATURES.validate(quiet.table("ct"))
+    KEYS.validate(quiet.keys("ct"))
 
 
-def test_a_cube_lays_rows_out_along_coordinates(filled, row):
-    cube = filled.read("ct", dims=("patient_id", "rater"))
+def test_a_cube_lays_rows_out_along_coordinates(quiet, row):
+    cube = quiet.read("ct", dims=("patient_id", "rater"))
     assert cube["value"].dims == ("patient_id", "rater", "feature")
     np.testing.assert_array_equal(cube["value"].sel(patient_id="A", rater="Y"), row("a2").values)
     assert np.isnan(cube["value"].sel(patient_id="B", rater="Y")).all()
@@ -155,11 +155,11 @@ def test_a_cube_keeps_a_coordinate_along_the_dimension_that_decides_it(store, re
     np.testing.assert_array_equal(cube["value"].sel(patient_id="B", energy_kev=40), rows[3].values)
 
 
-def test_rows_that_share_a_place_are_refused_with_the_coordinate_that_tells_them_apart(filled):
+def test_rows_that_share_a_place_are_refused_with_the_coordinate_that_tells_them_apart(quiet):
     with pytest.raises(StoreError, match=r"patient_id='A'.*2 rows share a place.*Add rater"):
-        filled.read("ct", dims=("patient_id",))
+        quiet.read("ct", dims=("patient_id",))
     with pytest.raises(StoreError, match="rater='X'"):
-        filled.read("ct", dims="rater")
+        quiet.read("ct", dims="rater")
 
 
 def test_rows_that_nothing_tells_apart_are_refused_too(store, recipe, row):
@@ -179,9 +179,9 @@ def test_several_coordinates_that_together_tell_rows_apart_are_all_named(store, 
 
 
 @pytest.mark.parametrize("dims", [(), ("colour",), ("rater", "rater")])
-def test_a_cube_needs_coordinates_that_exist(filled, dims):
+def test_a_cube_needs_coordinates_that_exist(quiet, dims):
     with pytest.raises(InputError, match="dims="):
-        filled.read("ct", dims=dims)
+        quiet.read("ct", dims=dims)
 
 
 def test_a_missing_value_has_its_own_place_in_a_cube(store, recipe, row):

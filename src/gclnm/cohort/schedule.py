@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import CancelledError
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from distributed.scheduler import KilledWorker
 
@@ -20,23 +20,22 @@ if TYPE_CHECKING:
 __all__ = ["Outcome", "finished_tasks"]
 
 PER_WORKER = 3
-Result = TypeVar("Result", covariant=True)
-Outcome = tuple[Task, "list[Row] | GclnmError"]
+Outcome: TypeAlias = "tuple[Task, list[Row] | GclnmError]"
 
 
-class Future(Protocol[Result]):
+class Future(Protocol):
     """The part of Dask's and of the standard library's futures that is used here."""
 
-    def add_done_callback(self, fn: Callable[[Future[Result]], object], /) -> object: ...
+    def add_done_callback(self, fn: Callable[[Future], object], /) -> object: ...
 
-    def result(self) -> Result: ...
+    def result(self) -> list[Row] | GclnmError: ...
 
     def cancel(self) -> object: ...
 
 
 def finished_tasks(
     tasks: Sequence[Task],
-    submit: Callable[[Task], Future[list[Row]]],
+    submit: Callable[[Task], Future],
     *,
     workers: Callable[[], int],
     alive: Callable[[], bool],
@@ -67,7 +66,7 @@ def finished_tasks(
         When the scheduler or all workers are gone.
     """
     waiting, suspects = deque(tasks), deque[Task]()
-    flying: dict[int, tuple[Task, Future[list[Row]]]] = {}
+    flying: dict[int, tuple[Task, Future]] = {}
     landed: SimpleQueue[int] = SimpleQueue()
     number = 0
     window = _Window(workers)
@@ -111,7 +110,7 @@ class _Window:
         return self._size
 
 
-def _outcome(task: Task, future: Future[list[Row]]) -> list[Row] | GclnmError | None:
+def _outcome(task: Task, future: Future) -> list[Row] | GclnmError | None:
     """Rows, or the error to store; None when the worker died and the samples get a second try."""
     try:
         return future.result()
@@ -124,18 +123,16 @@ def _outcome(task: Task, future: Future[list[Row]]) -> list[Row] | GclnmError | 
         )
     except CancelledError:
         raise _lost() from None
-    except GclnmError as error:
-        return error
     except Exception as error:
         # Its text is another library's and may hold paths: the type alone is kept.
-        return EngineError(f"{type(error).__name__} in the worker", code="internal")
+        return EngineError(f"{type(error).__name__} on the way to or from the worker", code="internal")
 
 
 def _lost() -> ClusterError:
     return ClusterError("the Dask scheduler or all of its workers went away", code="cluster-lost")
 
 
-def _cancel(futures: Iterable[Future[list[Row]]]) -> None:
+def _cancel(futures: Iterable[Future]) -> None:
     for future in futures:
         try:
             future.cancel()

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gclnm.errors import InputError
+from gclnm.errors import EngineError, GclnmError, InputError
 from gclnm.images.sample import Sample, VolumeRef
 from gclnm.schemas.features import as_numbers, as_text, coordinate_kind
 
@@ -36,14 +36,23 @@ class Task:
         return [Task((sample,), alone=True) for sample in self.samples]
 
 
-def run_task(samples: Sequence[Sample], recipe: Recipe) -> list[Row]:
-    """The rows of one task, in a worker: one thread, whatever the worker was started with."""
-    import SimpleITK as sitk
+def run_task(samples: Sequence[Sample], recipe: Recipe) -> list[Row] | GclnmError:
+    """The rows of one task, in a worker: one thread, whatever the worker was started with.
 
-    from gclnm import pipeline
+    An error is returned, not raised: Dask's client waits for ever for a task whose traceback it
+    cannot rebuild (one of a RecursionError, say), and foreign text would cross with it.
+    """
+    try:
+        import SimpleITK as sitk
 
-    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
-    return pipeline.run(samples, recipe)
+        from gclnm import pipeline
+
+        sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+        return pipeline.run(samples, recipe)
+    except GclnmError as error:
+        return error
+    except Exception as error:
+        return EngineError(f"{type(error).__name__} in the worker", code="internal")
 
 
 def group(samples: Sequence[Sample]) -> list[Task]:

@@ -48,7 +48,7 @@ class Features(Settings):
 
     shape: Chosen = _family("shape")
     """Size and shape in three dimensions, once per ROI."""
-    shape2D: Chosen = _family("shape2D")  # noqa: N815 (pyradiomics' spelling is the column's)
+    shape2D: Chosen = _family("shape2D")
     """Size and shape of a one-slice ROI in its plane."""
     firstorder: Chosen = _family("firstorder")
     """Statistics of intensities."""

@@ -88,7 +88,7 @@ def quiet() -> Iterator[None]:
     level = logger.level
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
-        import radiomics  # noqa: F401 (sets its logger's level when imported)
+        import radiomics  # noqa: F401 - importing it sets up the logger that is silenced below
 
         logger.setLevel(logging.CRITICAL + 1)
         try:

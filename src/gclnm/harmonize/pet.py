@@ -27,6 +27,11 @@ HALF_LIVES_S: Mapping[str, float] = {
     "C-159A2": 76.4,
 }
 _ENHANCED = frozenset({"1.2.840.10008.5.1.4.1.1.130", "1.2.840.10008.5.1.4.1.1.128.1"})
+# Terms of PS3.3 C.8.9.1.1.3 that come up and are no SUV.
+_UNITS = frozenset(
+    {"CNTS", "NONE", "CM2", "CM2ML", "PCNT", "CPS", "MLG", "1CM", "PROPCNTS", "PROPCPS", "MLML"}
+)
+_SUV_TYPES = frozenset({"BSA", "LBM", "LBMJAMES128", "LBMJANMA", "IBW"})
 _DAY_S = 86400.0
 # Two clocks of one scan: 10 s of F-18 decay are 0.1 %.
 _CLOCK_S = 10.0
@@ -79,10 +84,11 @@ def suv(volume: Volume) -> Volume:
         _check_same(facts, ("units", "suv_type"))
         kind = facts.get("suv_type") or "BW"
         if kind != "BW":
-            _refuse(f"SUVType is {kind}: body-weight SUV is needed", "Export the series as SUVbw or Bq/mL.")
+            shown = _term(kind, _SUV_TYPES)
+            _refuse(f"SUVType is {shown}: body-weight SUV is needed", "Export the series as SUVbw or Bq/mL.")
         return volume.with_(Step("suv", {"units": "GML", "factor": 1.0}), quantity="SUVbw")
     if units != "BQML":
-        shown = units or "absent"
+        shown = _term(units, _UNITS)
         _refuse(f"Units (0054,1001) is {shown}: it cannot be turned into SUV without a guess", _EXPORT)
     factor, told = _factor(facts)
     values = (volume.array.astype(np.float64) * factor).astype(np.float32)
@@ -92,6 +98,11 @@ def suv(volume: Volume) -> Volume:
 
 
 _EXPORT = "Export the series in Bq/mL (BQML) with the injection's data, or as SUVbw (GML)."
+
+
+def _term(value: Any, known: frozenset[str]) -> str:
+    """A defined term as it is; anything else may be somebody's own words, which are not kept."""
+    return "absent" if not value else str(value) if value in known else "no defined term"
 
 
 def _refuse(what: str, fix: str) -> NoReturn:
@@ -136,7 +147,8 @@ def _factor(facts: Facts) -> tuple[float, dict[str, Any]]:
     _check_same(facts, tuple(_KEYWORDS))
     decay = facts.get("decay_correction") or "absent"
     if decay not in ("START", "ADMIN"):
-        _refuse(f"DecayCorrection (0054,1102) is {decay}, not START or ADMIN", _EXPORT)
+        shown = _term(decay, frozenset({"NONE", "absent"}))
+        _refuse(f"DecayCorrection (0054,1102) is {shown}, not START or ADMIN", _EXPORT)
     if "DECY" not in str(facts.get("corrected_image") or "").split(";"):
         _refuse("CorrectedImage (0028,0051) does not list DECY, yet DecayCorrection says so", _EXPORT)
     weight_kg = _number(facts, "weight_kg", 2.0, 400.0, "kg")

@@ -9,7 +9,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
 from gclnm.errors import ReadError
-from gclnm.images._tags import text, whole
+from gclnm.images._tags import read, text, whole
 
 __all__ = ["check_complete"]
 
@@ -28,7 +28,7 @@ def check_complete(stream: BinaryIO, dataset: Dataset, file: str) -> None:
     ReadError
         With code ``truncated``.
     """
-    syntax = text(getattr(dataset, "file_meta", Dataset()).get("TransferSyntaxUID"))
+    syntax = text(read(getattr(dataset, "file_meta", Dataset()), "TransferSyntaxUID"))
     if syntax == DEFLATED:
         return  # was inflated to its end while the header was read
     size = os.fstat(stream.fileno()).st_size
@@ -52,9 +52,9 @@ def _cut(file: str, what: str) -> ReadError:
 
 def _expected_bytes(dataset: Dataset) -> int:
     counts = [
-        whole(dataset.get(name)) or 1 for name in ("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel")
+        whole(read(dataset, name)) or 1 for name in ("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel")
     ]
-    bits = (whole(dataset.get("BitsAllocated")) or 16) * counts[0] * counts[1] * counts[2] * counts[3]
+    bits = (whole(read(dataset, "BitsAllocated")) or 16) * counts[0] * counts[1] * counts[2] * counts[3]
     return (bits + 7) // 8
 
 

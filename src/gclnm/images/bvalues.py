@@ -9,7 +9,7 @@ from typing import Any
 
 from pydicom.dataset import Dataset
 
-from gclnm.images._tags import FunctionalGroups, items, number, numbers, private, text
+from gclnm.images._tags import FunctionalGroups, items, number, numbers, private, read, text
 
 __all__ = ["BValue", "b_value", "same_b"]
 
@@ -97,30 +97,31 @@ def _enhanced(groups: FunctionalGroups) -> BValue | None:
     # Philips appends isotropic frames; their missing direction keeps them apart from the others.
     direction: tuple[float, ...] = ()
     for item in items(diffusion, "DiffusionGradientDirectionSequence")[:1]:
-        direction = numbers(item.get("DiffusionGradientOrientation"))
+        direction = numbers(read(item, "DiffusionGradientOrientation"))
     for item in items(diffusion, "DiffusionBMatrixSequence")[:1]:
         direction = direction or tuple(
-            number(item.get(f"DiffusionBValue{axes}")) or 0.0 for axes in ("XX", "XY", "XZ", "YY", "YZ", "ZZ")
+            number(read(item, f"DiffusionBValue{axes}")) or 0.0
+            for axes in ("XX", "XY", "XZ", "YY", "YZ", "ZZ")
         )
-    return _made(number(diffusion.get("DiffusionBValue")), "standard", direction)
+    return _made(number(read(diffusion, "DiffusionBValue")), "standard", direction)
 
 
 def _direction(dataset: Dataset) -> tuple[float, ...]:
     """Gradient direction of a classic frame from wherever its vendor writes it."""
-    vector = numbers(dataset.get("DiffusionGradientOrientation"))
+    vector = numbers(read(dataset, "DiffusionGradientOrientation"))
     vector = vector or _floats(private(dataset, 0x0019, "SIEMENS MR HEADER", 0x0E), "d")
     vector = vector or _floats(private(dataset, 0x0065, "Image Private Header", 0x37), "d")
     if not vector:
         parts = [number(private(dataset, 0x0019, "GEMS_ACQU_01", element)) for element in (0xBB, 0xBC, 0xBD)]
         vector = tuple(part for part in parts if part is not None) if None not in parts else ()
     if not vector:
-        words = re.search(r"b=\d+\(([-\d., ]+)\)", text(dataset.get("ImageComments")))
+        words = re.search(r"b=\d+\(([-\d., ]+)\)", text(read(dataset, "ImageComments")))
         vector = numbers(words.group(1).split(",")) if words else ()
     return vector
 
 
 def _classic(dataset: Dataset) -> BValue | None:
-    return _made(number(dataset.get("DiffusionBValue")), "standard", _direction(dataset))
+    return _made(number(read(dataset, "DiffusionBValue")), "standard", _direction(dataset))
 
 
 def _ge(dataset: Dataset) -> BValue | None:
@@ -167,14 +168,14 @@ def _uih(dataset: Dataset) -> BValue | None:
 
 def _words(dataset: Dataset) -> BValue | None:
     """Last resort: a sequence name such as ``*ep_b800t`` or one b-value in the description."""
-    if text(dataset.get("Modality")) != "MR":
+    if text(read(dataset, "Modality")) != "MR":
         return None
-    names = [dataset.get("SequenceName"), private(dataset, 0x0021, "SIEMENS MR SDI 02", 0x77)]
+    names = [read(dataset, "SequenceName"), private(dataset, 0x0021, "SIEMENS MR SDI 02", 0x77)]
     for name in names:
         match = SEQUENCE_NAME.match(text(name))
         if match:
             return _made(float(match.group(1)), "text")
-    words = f"{text(dataset.get('SeriesDescription'))} {text(dataset.get('ProtocolName'))}"
+    words = f"{text(read(dataset, 'SeriesDescription'))} {text(read(dataset, 'ProtocolName'))}"
     values = {float(value) for value in TEXT.findall(words)}
     return _made(values.pop(), "text") if len(values) == 1 else None
 

@@ -13,7 +13,17 @@ from gclnm.errors import ReadError
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-__all__ = ["first_item", "frame_count", "group_item", "number", "quiet", "read_dataset", "text", "words"]
+__all__ = [
+    "first_item",
+    "frame_count",
+    "group_item",
+    "number",
+    "private",
+    "quiet",
+    "read_dataset",
+    "text",
+    "words",
+]
 
 
 @contextmanager
@@ -54,12 +64,15 @@ def read_dataset(path: str) -> Dataset:
             raise
         except FileNotFoundError as error:
             raise _absent(path) from error
-        except EOFError as error:
-            raise truncated(path) from error
         except Exception as error:
+            # pydicom's own word for a data set that stops: an OSError that no system call made.
+            if isinstance(error, EOFError) or (isinstance(error, OSError) and error.errno is None):
+                raise truncated(path) from error
             raise ReadError("the file cannot be read as DICOM", where=path, fix=_copy_again) from error
         if "TransferSyntaxUID" not in dataset.file_meta:
             dataset.file_meta.TransferSyntaxUID = UID(_guessed_syntax(dataset))
+        if not UID(text(dataset.file_meta, "TransferSyntaxUID")).is_transfer_syntax:
+            raise ReadError("the header names no known transfer syntax", where=path, fix=_copy_again)
     return dataset
 
 
@@ -121,6 +134,17 @@ def _value(dataset: Dataset | None, keyword: str) -> Any:
             return dataset.get(keyword)
         except Exception:  # an element that cannot be decoded is as good as absent
             return None
+
+
+def private(dataset: Dataset, group: int, creator: str, element: int) -> str:
+    """The value of a private element as stripped text; empty when it is absent."""
+    with quiet():
+        try:
+            value = dataset.private_block(group, creator)[element].value
+        except Exception:  # absent, or as damaged as absent
+            return ""
+    plain = value.decode("latin-1") if isinstance(value, bytes) else str(value)
+    return plain.strip(" \0")
 
 
 def frame_count(dataset: Dataset) -> int:

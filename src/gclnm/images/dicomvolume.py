@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["load_dicom"]
 
 AIR_HU = -1024.0
+_EMPTY = np.empty((0, 0), dtype=np.float32)
 # A "padding" value that would be a plausible tissue is more likely a wrong tag than 10,000 missing voxels.
 _TISSUE_HU = (-900.0, 3071.0)
 
@@ -82,7 +83,7 @@ def load_dicom(ref: VolumeRef) -> Volume:
     if not geometry.frame_uid and notes:
         facts["geometry_assumed"] = True
     return Volume(
-        array=np.stack([slices[i] for i in order]),
+        array=_stacked(slices, order),
         geometry=geometry,
         quantity=quantity,
         facts=facts,
@@ -184,6 +185,16 @@ def _grid(planes: Sequence[Plane], frame_uid: str, where: str) -> tuple[Geometry
     if len(planes) == 1 and not (first.step_mm or first.thickness_mm):
         note = "one slice without a thickness: taken as 1 mm"
     return geometry, order, note
+
+
+def _stacked(slices: list[NDArray[np.float32]], order: Sequence[int]) -> NDArray[np.float32]:
+    """Slices in their order; each is let go as it is copied, so that memory holds the volume once."""
+    array = np.empty((len(slices), *slices[0].shape), dtype=np.float32)
+    for index, source in enumerate(order):
+        array[index] = slices[source]
+        slices[source] = _EMPTY
+    array.flags.writeable = False
+    return array
 
 
 def _one_quantity(counts: _Counts, where: str) -> str:

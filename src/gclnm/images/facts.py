@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
-from gclnm.images.dicomfile import first_item, number, text, words
+from gclnm.images.dicomfile import first_item, number, private, text, words
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -137,9 +137,4 @@ def _since(day: int | None, seconds: float | None, series_day: int | None) -> fl
 
 def _vendor_scan_clock(dataset: Dataset) -> float | None:
     """Clock time of GE's scan (0009,100D), which its decay correction refers to; its date is unreliable."""
-    try:
-        value = dataset.private_block(0x0009, "GEMS_PETD_01")[0x0D].value
-    except KeyError:
-        return None
-    plain = value.decode("latin-1") if isinstance(value, bytes) else str(value)
-    return _seconds(plain.strip(" \0")[8:])
+    return _seconds(private(dataset, 0x0009, "GEMS_PETD_01", 0x0D)[8:])

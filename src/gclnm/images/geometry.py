@@ -90,7 +90,8 @@ class Geometry:
 
     def to_index(self, points_mm: ArrayLike) -> NDArray[np.float64]:
         """Continuous indices (n, 3) of points (n, 3) in millimetres, both in x, y, z order."""
-        return (np.asarray(points_mm, dtype=float) - self.affine[:3, 3]) @ np.linalg.inv(self.affine[:3, :3]).T
+        shifted = np.asarray(points_mm, dtype=float) - self.affine[:3, 3]
+        return shifted @ np.linalg.inv(self.affine[:3, :3]).T
 
     def corners_mm(self) -> NDArray[np.float64]:
         """The eight outermost voxel centres (8, 3) in millimetres."""

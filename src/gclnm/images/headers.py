@@ -15,7 +15,18 @@ from pydicom.errors import InvalidDicomError
 
 from gclnm.errors import ReadError
 from gclnm.images._complete import check_complete
-from gclnm.images._tags import FunctionalGroups, items, number, numbers, private, stamp, text, texts, whole
+from gclnm.images._tags import (
+    FunctionalGroups,
+    items,
+    number,
+    numbers,
+    private,
+    read,
+    stamp,
+    text,
+    texts,
+    whole,
+)
 from gclnm.images.bvalues import BValue, b_value
 from gclnm.images.frametypes import frame_kind
 from gclnm.images.roiheaders import RoiHeader, rtstruct_headers, seg_headers
@@ -201,7 +212,7 @@ def _read(file: str, salt: bytes) -> FileHeader:
 
 def _file_header(file: str, dataset: Dataset, salt: bytes) -> FileHeader:
     meta = getattr(dataset, "file_meta", None) or Dataset()
-    sop_class = text(dataset.get("SOPClassUID")) or text(meta.get("MediaStorageSOPClassUID"))
+    sop_class = text(read(dataset, "SOPClassUID")) or text(read(meta, "MediaStorageSOPClassUID"))
     if sop_class == RTSTRUCT:
         return FileHeader(file, "rtstruct", rois=rtstruct_headers(file, dataset), sop_class=sop_class)
     if sop_class == SEGMENTATION:
@@ -209,7 +220,7 @@ def _file_header(file: str, dataset: Dataset, salt: bytes) -> FileHeader:
     modality = CLASSIC.get(sop_class) or ENHANCED.get(sop_class, "")
     if not modality and not sop_class and "Rows" in dataset:
         # Some anonymisers drop every UID; the modality still says what the object is.
-        modality = text(dataset.get("Modality"))
+        modality = text(read(dataset, "Modality"))
     if modality not in ("CT", "MR", "PT"):
         if not sop_class and "Rows" not in dataset and "PatientID" not in dataset:
             raise ReadError("not a DICOM file, or cut off early", where=file, code="not-dicom")
@@ -223,38 +234,38 @@ def _file_header(file: str, dataset: Dataset, salt: bytes) -> FileHeader:
 def _common(file: str, dataset: Dataset, sop_class: str, modality: str, salt: bytes) -> FrameHeader:
     """What all frames of a file share."""
     meta = getattr(dataset, "file_meta", None) or Dataset()
-    birth = text(dataset.get("PatientBirthDate"))
+    birth = text(read(dataset, "PatientBirthDate"))
     digest = hashlib.blake2b(birth.encode(), key=salt[:64], digest_size=8).hexdigest()
     return FrameHeader(
         file=file,
         sop_class=sop_class,
-        sop_uid=text(dataset.get("SOPInstanceUID")),
-        series_uid=text(dataset.get("SeriesInstanceUID")),
-        study_uid=text(dataset.get("StudyInstanceUID")),
-        frame_uid=text(dataset.get("FrameOfReferenceUID")),
-        patient_id=text(dataset.get("PatientID")),
-        patient_sex=text(dataset.get("PatientSex")),
+        sop_uid=text(read(dataset, "SOPInstanceUID")),
+        series_uid=text(read(dataset, "SeriesInstanceUID")),
+        study_uid=text(read(dataset, "StudyInstanceUID")),
+        frame_uid=text(read(dataset, "FrameOfReferenceUID")),
+        patient_id=text(read(dataset, "PatientID")),
+        patient_sex=text(read(dataset, "PatientSex")),
         birth_digest=digest if birth and salt else "",
-        deidentified=text(dataset.get("PatientIdentityRemoved")).upper() == "YES",
+        deidentified=text(read(dataset, "PatientIdentityRemoved")).upper() == "YES",
         modality=modality,
-        rows=whole(dataset.get("Rows")) or 0,
-        columns=whole(dataset.get("Columns")) or 0,
-        samples=whole(dataset.get("SamplesPerPixel")) or 1,
-        tilt=number(dataset.get("GantryDetectorTilt")),
-        field_strength_t=_tesla(number(dataset.get("MagneticFieldStrength"))),
-        acquisition_number=whole(dataset.get("AcquisitionNumber")),
-        instance_number=whole(dataset.get("InstanceNumber")),
-        study_date=text(dataset.get("StudyDate")),
-        units=text(dataset.get("Units")),
+        rows=whole(read(dataset, "Rows")) or 0,
+        columns=whole(read(dataset, "Columns")) or 0,
+        samples=whole(read(dataset, "SamplesPerPixel")) or 1,
+        tilt=number(read(dataset, "GantryDetectorTilt")),
+        field_strength_t=_tesla(number(read(dataset, "MagneticFieldStrength"))),
+        acquisition_number=whole(read(dataset, "AcquisitionNumber")),
+        instance_number=whole(read(dataset, "InstanceNumber")),
+        study_date=text(read(dataset, "StudyDate")),
+        units=text(read(dataset, "Units")),
         tracer=_tracer(dataset),
         contrast=_contrast(dataset),
-        manufacturer=text(dataset.get("Manufacturer")),
-        model=text(dataset.get("ManufacturerModelName")),
-        station=text(dataset.get("StationName")),
-        software=text(dataset.get("SoftwareVersions")),
-        series_description=text(dataset.get("SeriesDescription")),
-        series_number=whole(dataset.get("SeriesNumber")),
-        transfer_syntax=text(meta.get("TransferSyntaxUID")),
+        manufacturer=text(read(dataset, "Manufacturer")),
+        model=text(read(dataset, "ManufacturerModelName")),
+        station=text(read(dataset, "StationName")),
+        software=text(read(dataset, "SoftwareVersions")),
+        series_description=text(read(dataset, "SeriesDescription")),
+        series_number=whole(read(dataset, "SeriesNumber")),
+        transfer_syntax=text(read(meta, "TransferSyntaxUID")),
     )
 
 
@@ -265,16 +276,16 @@ def _tesla(value: float | None) -> float | None:
 
 def _tracer(dataset: Dataset) -> str:
     for item in items(dataset, "RadiopharmaceuticalInformationSequence")[:1]:
-        named = text(item.get("Radiopharmaceutical"))
+        named = text(read(item, "Radiopharmaceutical"))
         codes = items(item, "RadiopharmaceuticalCodeSequence") or items(item, "RadionuclideCodeSequence")
-        return named or (text(codes[0].get("CodeMeaning")) if codes else "")
+        return named or (text(read(codes[0], "CodeMeaning")) if codes else "")
     return ""
 
 
 def _contrast(dataset: Dataset) -> str:
-    agents = [text(dataset.get("ContrastBolusAgent"))]
+    agents = [text(read(dataset, "ContrastBolusAgent"))]
     for item in items(dataset, "ContrastBolusAgentSequence"):
-        agents.append(text(item.get("CodeMeaning")))
+        agents.append(text(read(item, "CodeMeaning")))
     return next((agent for agent in agents if agent), "")
 
 
@@ -288,12 +299,19 @@ def _spacing(value: Any) -> tuple[float, ...] | None:
     return (found[1], found[0]) if found and min(found) > 0 else None
 
 
-def _moment(dataset: Dataset, name: str) -> str:
-    """Date and time of an event, from its DT attribute or its DA and TM pair."""
-    joined = text(dataset.get(f"{name}DateTime"))
-    if joined[:8].isdigit():
-        return stamp(joined[:8], joined[8:].split("+")[0].split("-")[0])
-    return stamp(dataset.get(f"{name}Date"), dataset.get(f"{name}Time"))
+def _acquired(dataset: Dataset) -> str:
+    """Date and time of acquisition, from its DT attribute or its DA and TM pair."""
+    joined = _date_time(read(dataset, "AcquisitionDateTime"))
+    return joined or stamp(read(dataset, "AcquisitionDate"), read(dataset, "AcquisitionTime"))
+
+
+def _date_time(content: Any) -> str:
+    joined = text(content)
+    return stamp(joined[:8], joined[8:].split("+")[0].split("-")[0]) if joined[:8].isdigit() else ""
+
+
+def _content(dataset: Dataset) -> str:
+    return stamp(read(dataset, "ContentDate"), read(dataset, "ContentTime"))
 
 
 def _tiles(dataset: Dataset, image_type: tuple[str, ...]) -> str:
@@ -309,7 +327,7 @@ def _energy(dataset: Dataset, groups: FunctionalGroups | None = None) -> float |
     levels = [dataset, *(groups.levels() if groups else ())]
     for level in levels:
         for item in items(level, "MultienergyCTCharacteristicsSequence"):
-            found = number(item.get("MonoenergeticEnergyEquivalent"))
+            found = number(read(item, "MonoenergeticEnergyEquivalent"))
             if found is not None:
                 return found
     return None
@@ -318,19 +336,19 @@ def _energy(dataset: Dataset, groups: FunctionalGroups | None = None) -> float |
 def _mapped_unit(dataset: Any) -> str:
     for item in items(dataset, "RealWorldValueMappingSequence")[:1]:
         for code in items(item, "MeasurementUnitsCodeSequence")[:1]:
-            return text(code.get("CodeValue"))
+            return text(read(code, "CodeValue"))
     return ""
 
 
 def _classic_frame(dataset: Dataset, common: FrameHeader) -> FrameHeader:
-    image_type = texts(dataset.get("ImageType"))
-    rescale_type = text(dataset.get("RescaleType"))
-    n_frames = whole(dataset.get("NumberOfFrames")) or 1
+    image_type = texts(read(dataset, "ImageType"))
+    rescale_type = text(read(dataset, "RescaleType"))
+    n_frames = whole(read(dataset, "NumberOfFrames")) or 1
     kind = frame_kind(
         common.modality,
-        image_type + (texts(dataset.get("SeriesType")) if common.modality == "PT" else ()),
-        component=text(dataset.get("ComplexImageComponent")),
-        ge_raw=whole(private(dataset, 0x0043, "GEMS_PARM_01", 0x2F)),
+        image_type + (texts(read(dataset, "SeriesType")) if common.modality == "PT" else ()),
+        component=text(read(dataset, "ComplexImageComponent")),
+        ge_raw=whole(private(dataset, 0x0043, "GEMS_PARM_01", 0x2F)) if common.modality == "MR" else None,
         rescale_type=rescale_type,
         unit=_mapped_unit(dataset) if common.modality == "CT" else "",
         description=common.series_description,
@@ -341,29 +359,29 @@ def _classic_frame(dataset: Dataset, common: FrameHeader) -> FrameHeader:
         common,
         n_frames=n_frames,
         frame=None,
-        position=_triple(dataset.get("ImagePositionPatient"), 3) if n_frames == 1 else None,
-        orientation=_triple(dataset.get("ImageOrientationPatient"), 6),
-        spacing=_spacing(dataset.get("PixelSpacing")),
-        slice_thickness=number(dataset.get("SliceThickness")),
-        slice_spacing=number(dataset.get("SpacingBetweenSlices")),
-        tiles=_tiles(dataset, image_type),
+        position=_triple(read(dataset, "ImagePositionPatient"), 3) if n_frames == 1 else None,
+        orientation=_triple(read(dataset, "ImageOrientationPatient"), 6),
+        spacing=_spacing(read(dataset, "PixelSpacing")),
+        slice_thickness=number(read(dataset, "SliceThickness")),
+        slice_spacing=number(read(dataset, "SpacingBetweenSlices")),
+        tiles=_tiles(dataset, image_type) if common.modality == "MR" else "",
         kind="trace" if averaged else kind.name,
         image_type=image_type,
         b_value=weighting.value if weighting else None,
         b_nominal=weighting.nominal if weighting else None,
         b_source=weighting.source if weighting else "",
         b_direction=weighting.direction if weighting else (),
-        te_ms=number(dataset.get("EchoTime")),
-        tr_ms=number(dataset.get("RepetitionTime")),
-        flip_angle_deg=number(dataset.get("FlipAngle")),
-        temporal_position=whole(dataset.get("TemporalPositionIdentifier")),
-        echo_number=whole(dataset.get("EchoNumbers")),
-        trigger_time=number(dataset.get("TriggerTime")),
-        acquisition_time=_moment(dataset, "Acquisition"),
-        content_time=_moment(dataset, "Content"),
+        te_ms=number(read(dataset, "EchoTime")),
+        tr_ms=number(read(dataset, "RepetitionTime")),
+        flip_angle_deg=number(read(dataset, "FlipAngle")),
+        temporal_position=whole(read(dataset, "TemporalPositionIdentifier")),
+        echo_number=whole(read(dataset, "EchoNumbers")),
+        trigger_time=number(read(dataset, "TriggerTime")),
+        acquisition_time=_acquired(dataset),
+        content_time=_content(dataset),
         energy_kev=_energy(dataset),
-        kvp=number(dataset.get("KVP")),
-        kernel=text(dataset.get("ConvolutionKernel")),
+        kvp=number(read(dataset, "KVP")),
+        kernel=text(read(dataset, "ConvolutionKernel")),
         rescale_type=rescale_type,
     )
 
@@ -378,12 +396,12 @@ def _isotropic(dataset: Dataset, weighting: BValue | None) -> bool:
 def _enhanced_frames(dataset: Dataset, common: FrameHeader) -> tuple[FrameHeader, ...]:
     shared = next(iter(items(dataset, "SharedFunctionalGroupsSequence")), None)
     per_frame = items(dataset, "PerFrameFunctionalGroupsSequence")
-    count = whole(dataset.get("NumberOfFrames")) or len(per_frame) or 1
+    count = whole(read(dataset, "NumberOfFrames")) or len(per_frame) or 1
     base = replace(
         common,
         n_frames=count,
-        content_time=_moment(dataset, "Content"),
-        acquisition_time=_moment(dataset, "Acquisition"),
+        content_time=_content(dataset),
+        acquisition_time=_acquired(dataset),
     )
     frames = []
     for index in range(count):
@@ -401,14 +419,16 @@ FRAME_TYPES = {
 
 def _enhanced_frame(dataset: Dataset, base: FrameHeader, groups: FunctionalGroups, index: int) -> FrameHeader:
     types = FRAME_TYPES[base.modality]
-    image_type = texts(groups.get(types, "FrameType")) or texts(dataset.get("ImageType"))
-    component = text(groups.get(types, "ComplexImageComponent")) or text(dataset.get("ComplexImageComponent"))
+    image_type = texts(groups.get(types, "FrameType")) or texts(read(dataset, "ImageType"))
+    component = text(groups.get(types, "ComplexImageComponent")) or text(
+        read(dataset, "ComplexImageComponent")
+    )
     rescale_type = text(groups.get("PixelValueTransformationSequence", "RescaleType"))
     units = [_mapped_unit(level) for level in groups.levels()]
     kind = frame_kind(
         base.modality,
         image_type,
-        component=component,
+        component=text(component),
         rescale_type=rescale_type,
         unit=next((unit for unit in units if unit), "") if base.modality == "CT" else "",
         description=base.series_description,
@@ -416,8 +436,8 @@ def _enhanced_frame(dataset: Dataset, base: FrameHeader, groups: FunctionalGroup
     weighting = b_value(dataset, groups) if base.modality == "MR" else None
     content = groups.item("FrameContentSequence") or Dataset()
     timing = groups.item("MRTimingAndRelatedParametersSequence") or dataset
-    moment = _moment(content, "FrameAcquisition") or base.acquisition_time
-    acquisition = whole(content.get("FrameAcquisitionNumber"))
+    moment = _date_time(read(content, "FrameAcquisitionDateTime")) or base.acquisition_time
+    acquisition = whole(read(content, "FrameAcquisitionNumber"))
     return replace(
         base,
         frame=index,
@@ -426,7 +446,7 @@ def _enhanced_frame(dataset: Dataset, base: FrameHeader, groups: FunctionalGroup
         spacing=_spacing(groups.get("PixelMeasuresSequence", "PixelSpacing")),
         slice_thickness=number(groups.get("PixelMeasuresSequence", "SliceThickness")),
         slice_spacing=number(groups.get("PixelMeasuresSequence", "SpacingBetweenSlices"))
-        or number(dataset.get("SpacingBetweenSlices")),
+        or number(read(dataset, "SpacingBetweenSlices")),
         tilt=base.tilt or number(groups.get("CTAcquisitionDetailsSequence", "GantryDetectorTilt")),
         kind=kind.name,
         image_type=image_type,
@@ -434,16 +454,16 @@ def _enhanced_frame(dataset: Dataset, base: FrameHeader, groups: FunctionalGroup
         b_nominal=weighting.nominal if weighting else None,
         b_source=weighting.source if weighting else "",
         b_direction=weighting.direction if weighting else (),
-        te_ms=number(groups.get("MREchoSequence", "EffectiveEchoTime")) or number(dataset.get("EchoTime")),
-        tr_ms=number(timing.get("RepetitionTime")),
-        flip_angle_deg=number(timing.get("FlipAngle")),
-        temporal_position=whole(content.get("TemporalPositionIndex"))
+        te_ms=number(groups.get("MREchoSequence", "EffectiveEchoTime")) or number(read(dataset, "EchoTime")),
+        tr_ms=number(read(timing, "RepetitionTime")),
+        flip_angle_deg=number(read(timing, "FlipAngle")),
+        temporal_position=whole(read(content, "TemporalPositionIndex"))
         or whole(groups.get("UnassignedPerFrameConvertedAttributesSequence", "TemporalPositionIdentifier")),
         acquisition_number=acquisition if acquisition is not None else base.acquisition_number,
         trigger_time=number(groups.get("CardiacSynchronizationSequence", "NominalCardiacTriggerDelayTime")),
         acquisition_time=moment,
         energy_kev=_energy(dataset, groups),
-        kvp=number(groups.get("CTXRayDetailsSequence", "KVP")) or number(dataset.get("KVP")),
+        kvp=number(groups.get("CTXRayDetailsSequence", "KVP")) or number(read(dataset, "KVP")),
         kernel=text(groups.get("CTReconstructionSequence", "ConvolutionKernel")),
         rescale_type=rescale_type,
     )

@@ -117,7 +117,7 @@ def read_image_header(path: str | Path) -> ImageHeader:
     ReadError
         When the file cannot be read.
     """
-    import SimpleITK as sitk  # noqa: N813
+    import SimpleITK as sitk
 
     file = str(path)
     reader = sitk.ImageFileReader()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from gclnm.errors import GclnmError, GeometryError, InputError, ReadError
@@ -54,6 +53,12 @@ def load_mask(ref: MaskRef, volume: Volume) -> Mask:
     GeometryError
         Contours lie outside the image, in another frame of reference, or across its slices.
     """
+    if ref.kind != "labelmap" and volume.facts.get("geometry_assumed"):
+        raise GeometryError(
+            "the image has no positions in its header: nothing can be placed on it",
+            where=ref.file,
+            code="no-position",
+        )
     try:
         mask = _mask(ref, volume)
     except GclnmError as error:
@@ -67,11 +72,6 @@ def _mask(ref: MaskRef, volume: Volume) -> Mask:
     if ref.kind == "rtstruct":
         from gclnm.images.rtstruct import mask_from_contours, read_contours
 
-        if volume.facts.get("geometry_assumed"):
-            raise GeometryError(
-                "the image has no positions in its header: contours cannot be placed on it",
-                code="no-position",
-            )
         return mask_from_contours(read_contours(ref.file, ref.label), volume.geometry, ref.rule)
     if ref.kind == "seg":
         from gclnm.images.seg import read_seg
@@ -170,39 +170,47 @@ def read_mask(path: str | Path, volume: Volume, roi: str | int | None = None) ->
         No ROI, or several ROIs, of that name; the message lists what there is.
     """
     place = str(path)
-    if Path(path).name.lower().endswith(_IMAGE_SUFFIXES):
-        from gclnm.images.imagefiles import labels_in_file
-
-        found = {number: (str(number), layer) for layer, number in labels_in_file(place)}
-        ref = MaskRef("labelmap", place, 0)
-    else:
-        ref, found = _dicom_rois(place)
-    number = _choose({n: name for n, (name, _) in found.items()}, roi, place)
-    return load_mask(replace(ref, label=number, layer=found[number][1]), volume)
+    if not Path(path).is_file():
+        raise ReadError("there is no such file", where=place, code="file-missing")
+    image_file = Path(path).name.lower().endswith(_IMAGE_SUFFIXES)
+    found = _labels(place) if image_file else _dicom_rois(place)
+    return load_mask(_choose(found, roi, place), volume)
 
 
-def _dicom_rois(path: str) -> tuple[MaskRef, dict[int, tuple[str, int]]]:
+def _labels(path: str) -> list[tuple[str, MaskRef]]:
+    from gclnm.images.imagefiles import labels_in_file
+    from gclnm.images.imageheaders import read_image_header
+
+    # The header of a .seg.nrrd names its segments; other files hold numbers only.
+    named = [(label.name, label.layer, label.value) for label in read_image_header(path).labels]
+    plain = [("", layer, value) for layer, value in labels_in_file(path)] if not named else []
+    return [
+        (name or str(value), MaskRef("labelmap", path, value, layer=layer))
+        for name, layer, value in named + plain
+    ]
+
+
+def _dicom_rois(path: str) -> list[tuple[str, MaskRef]]:
     from gclnm.images.dicomfile import read_dataset, text
     from gclnm.images.rtstruct import roi_numbers
     from gclnm.images.seg import segment_numbers
 
     modality = text(read_dataset(path), "Modality").upper()
     if modality == "RTSTRUCT":
-        return MaskRef("rtstruct", path, 0), {n: (name, 0) for n, name in roi_numbers(path).items()}
+        return [(name, MaskRef("rtstruct", path, number)) for number, name in roi_numbers(path).items()]
     if modality == "SEG":
-        return MaskRef("seg", path, 0), {n: (name, 0) for n, name in segment_numbers(path).items()}
+        return [(name, MaskRef("seg", path, number)) for number, name in segment_numbers(path).items()]
     raise ReadError("the file is neither a structure set, a segmentation nor a label map", where=path)
 
 
-def _choose(found: dict[int, str], roi: str | int | None, where: str) -> int:
-    if isinstance(roi, int):
-        chosen = [number for number in found if number == roi]
-    elif roi is None:
-        chosen = list(found)
-    else:
-        chosen = [number for number, name in found.items() if name.casefold() == roi.casefold()]
+def _choose(found: Sequence[tuple[str, MaskRef]], roi: str | int | None, where: str) -> MaskRef:
+    chosen = [
+        ref
+        for name, ref in found
+        if roi is None or roi == ref.label or (isinstance(roi, str) and name.casefold() == roi.casefold())
+    ]
     if len(chosen) != 1:
-        there = ", ".join(f"{number} ({name})" for number, name in sorted(found.items())) or "none"
+        there = ", ".join(f"{ref.label} ({name})" for name, ref in found) or "none"
         raise InputError(
             f"{len(chosen)} ROIs fit, not one", where=where, fix=f"Name one of: {there}.", code="which-roi"
         )

@@ -108,9 +108,9 @@ def _decoded(dataset: Dataset, frame: int, where: str) -> NDArray[Any]:
         if syntax in _JPEG_BY_ITK:
             return _decoded_by_itk(dataset, frame)
         return _decoded_by_pydicom(dataset, frame)
-    except ReadError:
+    except (ReadError, KeyboardInterrupt, SystemExit, MemoryError):
         raise
-    except Exception as error:
+    except BaseException as error:  # a panic of the RLE decoder (Rust) is no Exception
         raise ReadError(
             f"the compressed pixels of a frame cannot be decoded (transfer syntax {syntax})",
             where=where,

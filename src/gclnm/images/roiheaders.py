@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from pydicom.dataset import Dataset
 
-from gclnm.images._tags import FunctionalGroups, items, numbers, stamp, text, whole
+from gclnm.images._tags import FunctionalGroups, items, numbers, read, stamp, text, whole
 
 __all__ = ["RoiHeader", "rtstruct_headers", "seg_headers"]
 
@@ -68,43 +68,46 @@ class RoiHeader:
 def _owner(file: str, dataset: Dataset) -> dict[str, Any]:
     return {
         "file": file,
-        "sop_uid": text(dataset.get("SOPInstanceUID")),
-        "series_uid": text(dataset.get("SeriesInstanceUID")),
-        "study_uid": text(dataset.get("StudyInstanceUID")),
-        "patient_id": text(dataset.get("PatientID")),
-        "patient_sex": text(dataset.get("PatientSex")),
-        "deidentified": text(dataset.get("PatientIdentityRemoved")).upper() == "YES",
+        "sop_uid": text(read(dataset, "SOPInstanceUID")),
+        "series_uid": text(read(dataset, "SeriesInstanceUID")),
+        "study_uid": text(read(dataset, "StudyInstanceUID")),
+        "patient_id": text(read(dataset, "PatientID")),
+        "patient_sex": text(read(dataset, "PatientSex")),
+        "deidentified": text(read(dataset, "PatientIdentityRemoved")).upper() == "YES",
     }
 
 
 def rtstruct_headers(file: str, dataset: Dataset) -> tuple[RoiHeader, ...]:
     """The ROIs of a structure set, in its order; contours are counted, their points are not read."""
     series = _referenced_series(dataset)
-    contours = {whole(item.get("ReferencedROINumber")): item for item in items(dataset, "ROIContourSequence")}
+    contours = {
+        whole(read(item, "ReferencedROINumber")): item for item in items(dataset, "ROIContourSequence")
+    }
     frames = [
-        text(item.get("FrameOfReferenceUID")) for item in items(dataset, "ReferencedFrameOfReferenceSequence")
+        text(read(item, "FrameOfReferenceUID"))
+        for item in items(dataset, "ReferencedFrameOfReferenceSequence")
     ]
     owner = _owner(file, dataset)
-    created = stamp(dataset.get("StructureSetDate"), dataset.get("StructureSetTime"))
+    created = stamp(read(dataset, "StructureSetDate"), read(dataset, "StructureSetTime"))
     rois = []
     for roi in items(dataset, "StructureSetROISequence"):
-        number = whole(roi.get("ROINumber"))
+        number = whole(read(roi, "ROINumber"))
         drawn = items(contours.get(number), "ContourSequence")
-        closed = [c for c in drawn if text(c.get("ContourGeometricType")).upper() in CLOSED]
+        closed = [c for c in drawn if text(read(c, "ContourGeometricType")).upper() in CLOSED]
         own = {uid for contour in drawn for uid in _referenced(contour, "ContourImageSequence")}
-        frame = text(roi.get("ReferencedFrameOfReferenceUID")) or next((uid for uid in frames if uid), "")
+        frame = text(read(roi, "ReferencedFrameOfReferenceUID")) or next((uid for uid in frames if uid), "")
         holders = tuple(uid for uid, sops in series.items() if own & sops) or tuple(series)
         rois.append(
             RoiHeader(
                 **owner,
                 kind="rtstruct",
                 number=number if number is not None else -1,
-                name=text(roi.get("ROIName")),
+                name=text(read(roi, "ROIName")),
                 n_contours=len(closed),
                 frame_uid=frame,
                 referenced=tuple(sorted(own or {uid for sops in series.values() for uid in sops})),
                 referenced_series=holders,
-                approval=text(dataset.get("ApprovalStatus")),
+                approval=text(read(dataset, "ApprovalStatus")),
                 created=created,
                 reason=_why_empty(number, len(drawn), len(closed)),
             )
@@ -121,7 +124,7 @@ def _why_empty(number: int | None, n_drawn: int, n_closed: int) -> str:
 
 
 def _referenced(dataset: Dataset, keyword: str) -> set[str]:
-    found = (text(item.get("ReferencedSOPInstanceUID")) for item in items(dataset, keyword))
+    found = (text(read(item, "ReferencedSOPInstanceUID")) for item in items(dataset, keyword))
     return {uid for uid in found if uid}
 
 
@@ -131,7 +134,7 @@ def _referenced_series(dataset: Dataset) -> dict[str, set[str]]:
     for frame in items(dataset, "ReferencedFrameOfReferenceSequence"):
         for study in items(frame, "RTReferencedStudySequence"):
             for one in items(study, "RTReferencedSeriesSequence"):
-                uid = text(one.get("SeriesInstanceUID"))
+                uid = text(read(one, "SeriesInstanceUID"))
                 series.setdefault(uid, set()).update(_referenced(one, "ContourImageSequence"))
     return series
 
@@ -146,14 +149,14 @@ def seg_headers(file: str, dataset: Dataset) -> tuple[RoiHeader, ...]:
         segment = whole(frame.get("SegmentIdentificationSequence", "ReferencedSegmentNumber"))
         by_segment.setdefault(segment, []).append(frame)
     series = {
-        text(item.get("SeriesInstanceUID")): _referenced(item, "ReferencedInstanceSequence")
+        text(read(item, "SeriesInstanceUID")): _referenced(item, "ReferencedInstanceSequence")
         for item in items(dataset, "ReferencedSeriesSequence")
     }
     everything = {uid for sops in series.values() for uid in sops}
     owner = _owner(file, dataset)
     segments = []
     for item in items(dataset, "SegmentSequence"):
-        number = whole(item.get("SegmentNumber"))
+        number = whole(read(item, "SegmentNumber"))
         own_frames = by_segment.get(number, [])
         # A label map has no segment per frame: every frame may hold every segment.
         own = {uid for frame in own_frames or frames for uid in _sources(frame)} or everything
@@ -164,13 +167,13 @@ def seg_headers(file: str, dataset: Dataset) -> tuple[RoiHeader, ...]:
                 **grid,
                 kind="seg",
                 number=number if number is not None else -1,
-                name=text(item.get("SegmentLabel")) or text(item.get("SegmentDescription")),
+                name=text(read(item, "SegmentLabel")) or text(read(item, "SegmentDescription")),
                 n_contours=len(own_frames or frames),
-                frame_uid=text(dataset.get("FrameOfReferenceUID")),
+                frame_uid=text(read(dataset, "FrameOfReferenceUID")),
                 referenced=tuple(sorted(own)),
                 referenced_series=tuple(uid for uid, sops in series.items() if own & sops) or tuple(series),
-                approval=text(dataset.get("ApprovalStatus")),
-                created=stamp(dataset.get("ContentDate"), dataset.get("ContentTime")),
+                approval=text(read(dataset, "ApprovalStatus")),
+                created=stamp(read(dataset, "ContentDate"), read(dataset, "ContentTime")),
                 reason=reason or missing,
             )
         )
@@ -184,7 +187,7 @@ def _sources(frame: FunctionalGroups) -> set[str]:
 
 def _seg_grid(dataset: Dataset, frames: list[FunctionalGroups]) -> tuple[dict[str, Any], str]:
     """The grid that the frames of all segments lie on, or why there is none."""
-    rows, columns = whole(dataset.get("Rows")) or 0, whole(dataset.get("Columns")) or 0
+    rows, columns = whole(read(dataset, "Rows")) or 0, whole(read(dataset, "Columns")) or 0
     positions, orientations = [], set()
     spacing: tuple[float, ...] = ()
     thickness: float | None = None

@@ -97,13 +97,14 @@ def _points(item: Dataset, path: str) -> NDArray[np.float64]:
     """Contour Data as (n, 3): from the raw text, ten times as fast as pydicom's numbers."""
     if (0x3006, 0x0050) not in item:
         return np.empty((0, 3))
-    element = item.get_item((0x3006, 0x0050))
-    value = element.value
+    value = item.get_item((0x3006, 0x0050)).value
+    if not value:
+        return np.empty((0, 3))
     try:
         if isinstance(value, bytes):
             flat = np.array(value.rstrip(b" \0\\").split(b"\\"), dtype="S").astype(np.float64)
         else:
-            flat = np.array([float(v) for v in (value or ())], dtype=np.float64)
+            flat = np.array([float(v) for v in value], dtype=np.float64)
         points = flat.reshape(-1, 3)
     except ValueError as error:
         raise ReadError("Contour Data (3006,0050) is not a list of points", where=path) from error

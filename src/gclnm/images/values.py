@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gclnm.errors import QuantityError
-from gclnm.images.dicomfile import first_item, group_item, number, text, words
+from gclnm.images.dicomfile import first_item, group_item, number, private, text, words
 from gclnm.images.frametypes import FrameKind, frame_kind
 
 if TYPE_CHECKING:
@@ -158,10 +158,8 @@ def _kind(dataset: Dataset, frame: int, modality: str) -> FrameKind:
 
 def _ge_raw_type(dataset: Dataset) -> int | None:
     """GE: whether an image is magnitude (0), phase, real or imaginary."""
-    try:
-        return int(dataset.private_block(0x0043, "GEMS_PARM_01")[0x2F].value)
-    except (KeyError, TypeError, ValueError):
-        return None
+    value = private(dataset, 0x0043, "GEMS_PARM_01", 0x2F)
+    return int(value) if value.isdecimal() else None
 
 
 def _map_quantity(dataset: Dataset, named: str | None) -> str:

@@ -44,7 +44,7 @@ class Step:
 
 
 def _frozen(array: NDArray[Any], dtype: type) -> NDArray[Any]:
-    copy = np.ascontiguousarray(array, dtype=dtype)
+    copy: NDArray[Any] = np.ascontiguousarray(array, dtype=dtype)
     if copy is array or copy.base is array:
         copy = copy.copy() if array.flags.writeable else copy
     copy.flags.writeable = False

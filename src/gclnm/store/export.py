@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from gclnm import __version__
+from gclnm._version import __version__
 from gclnm.store.layout import FORMAT
 
 if TYPE_CHECKING:

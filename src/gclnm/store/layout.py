@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import zarr
 
-from gclnm import __version__
+from gclnm._version import __version__
 from gclnm.errors import InputError, StoreError
 from gclnm.schemas.features import COORDINATES
 

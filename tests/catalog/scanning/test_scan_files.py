@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import SimpleITK as sitk  # noqa: N813
+import SimpleITK as sitk
 
 from gclnm.catalog.filenames import image_of, modality_of, patient_of, roi_name
 from gclnm.catalog.scan import scan

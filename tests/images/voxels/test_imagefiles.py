@@ -105,6 +105,19 @@ def test_overlapping_segments_of_a_layered_nrrd_are_read_by_layer(tmp_path: Path
         assert mask.geometry.origin_mm == (5.0, 6.0, 7.0)
 
 
+def test_segments_of_a_slicer_file_are_found_by_name(tmp_path: Path) -> None:
+    image = sitk.GetImageFromArray(labels())
+    for index, (name, value) in enumerate((("Tumour", 1), ("Node", 3))):
+        image.SetMetaData(f"Segment{index}_Name", name)
+        image.SetMetaData(f"Segment{index}_LabelValue", str(value))
+        image.SetMetaData(f"Segment{index}_Layer", "0")
+    path = tmp_path / "P01.seg.nrrd"
+    sitk.WriteImage(image, str(path))
+    assert read_mask(path, anywhere(), "node").n_voxels == 18
+    with pytest.raises(InputError, match=r"1 \(Tumour\), 3 \(Node\)"):
+        read_mask(path, anywhere(), "liver")
+
+
 def test_what_is_not_one_volume_is_refused(tmp_path: Path) -> None:
     series = nifti(tmp_path / "four.nii", np.zeros((3, 3, 3, 2), np.int16), np.eye(4))
     with pytest.raises(GeometryError, match="4 dimensions"):

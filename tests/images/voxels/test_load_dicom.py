@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -124,6 +125,13 @@ def test_facts_hold_no_person_no_path_and_no_date(write_series: Series) -> None:
     for secret in ("Doe", "1950", "2020", "case", Path(ref.files[0]).name, str(Path(ref.files[0]).parent)):
         assert secret not in said
     assert volume.facts["series_s"] == 36900.0
+
+
+def test_the_history_is_plain_json(write_series: Series) -> None:
+    padded = STORED.astype(np.int16)
+    padded[0, 0, :3] = [-2000, -1999, -1500]
+    volume = load_volume(write_series(padded, common={"PixelPaddingValue": -2000}))
+    assert len(json.loads(json.dumps([step.to_dict() for step in volume.history]))) == 4
 
 
 def test_times_are_counted_from_the_day_of_the_series(write_series: Series) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -186,6 +187,20 @@ def test_an_roi_without_contours_is_refused_with_its_file(structure_set: str, nu
     assert caught.value.code == code
     assert structure_set in str(caught.value)
     assert structure_set not in caught.value.reason
+
+
+def test_a_structure_set_cut_in_two_is_refused(structure_set: str) -> None:
+    whole = Path(structure_set).read_bytes()
+    Path(structure_set).write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ReadError) as caught:
+        load_mask(MaskRef("rtstruct", structure_set, 1), image())
+    assert caught.value.code == "truncated"
+
+
+def test_histories_are_plain_json(structure_set: str) -> None:
+    mask = load_mask(MaskRef("rtstruct", structure_set, 4), image())
+    text = json.dumps([step.to_dict() for step in mask.history])
+    assert '"ignored": 1' in text
 
 
 def test_contours_cannot_be_placed_on_an_image_without_positions(structure_set: str) -> None:
