@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["At", "commit_of_row", "log", "resolve", "sentence"]
 
-At = str | datetime | None
+At = str | date | None
 COMMIT = re.compile(r"[0-9A-Z]{4,20}")
 TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
@@ -74,6 +74,7 @@ def resolve(repository: Repository, at: At) -> str:
         return repository.tip()
     if isinstance(at, datetime):
         return _as_of(repository, at)
+    at = at.isoformat() if isinstance(at, date) else at
     if not isinstance(at, str) or not at:
         raise InputError(f"at= cannot be a {type(at).__name__}", fix="Give a tag, a commit or a date.")
     tags = repository.tags()

@@ -349,7 +349,7 @@ class FeatureStore:
         return f"FeatureStore {self.url}, " + ("; ".join(parts) or "no sets")
 
     def _repr_html_(self) -> str:
-        tags = ", ".join(self._repository.tags()) or "none"
+        tags = html.escape(", ".join(self._repository.tags()) or "none")
         head = f"<b>FeatureStore</b> {html.escape(self.url)}<br>commit {self.commit}, tags: {tags}"
         return f"<div>{head}{self.sets().to_html(index=False, escape=True)}</div>"
 
