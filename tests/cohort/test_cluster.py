@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -176,36 +178,58 @@ def test_workers_that_all_die_end_the_run_with_what_was_committed(
     assert len(store.keys("tiny")) == 1
 
 
-def test_a_scheduler_that_goes_away_ends_the_run_with_what_was_committed(
+@contextlib.contextmanager
+def dask_by_command_line(folder: Path) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """A scheduler and two workers as Dask's own commands start them."""
+    place = str(folder / "scheduler.json")
+    options = ["--no-dashboard", "--scheduler-file", place]
+    commands = [["scheduler", "--host", "127.0.0.1", "--port", "0"], *[["worker", "--nthreads", "1"]] * 2]
+    with contextlib.ExitStack() as stack:
+        processes = []
+        for command in commands:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "dask", *command, *options],
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+            stack.enter_context(process)
+            stack.callback(process.terminate)
+            processes.append(process)
+            wait_for(lambda: Path(place).exists())
+        yield processes
+
+
+def test_dask_as_it_is_deployed_and_a_scheduler_that_goes_away(
     make_samples: Any, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from distributed import Client, SubprocessCluster
+    from distributed import Client
 
     from gclnm.cohort import ledger
 
     preload(monkeypatch, tmp_path, SLOW)
     enter = ledger.Ledger.enter
     store = gclnm.open_store("memory://")
-    with (
-        SubprocessCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=":0", silence_logs=50
-        ) as cluster,
-        Client(cluster, timeout=2) as client,
-    ):
+    samples = make_samples(3)
+    with dask_by_command_line(tmp_path) as (scheduler, *_):
+        client = Client(scheduler_file=str(tmp_path / "scheduler.json"), timeout=30)
+        client.wait_for_workers(2, timeout=60)
+        run = extract(samples[:1], recipe, name="small", store=store, client=client, progress=False)
+        assert run.done == 1
 
         def and_kill(self: Any, *arguments: Any) -> None:
             enter(self, *arguments)
-            cluster.scheduler.process.kill()
+            scheduler.kill()
 
         monkeypatch.setattr(ledger.Ledger, "enter", and_kill)
         with pytest.raises(ClusterError, match="went away") as caught:
-            extract(make_samples(3), recipe, store=store, client=client, progress=False)
+            extract(samples, recipe, store=store, client=client, progress=False)
+        with contextlib.suppress(Exception):
+            client.close(timeout=1)
     assert "committed 1 rows done" in caught.value.fix
     assert len(store.keys("tiny")) == 1
 
 
 def test_a_cluster_that_does_not_come_up_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gclnm.cohort.cluster.START_SECONDS", 3.0)
     monkeypatch.setenv("DASK_DISTRIBUTED__WORKER__PRELOAD", "no_such_module_anywhere")
     with pytest.raises(ClusterError, match="no local worker") as caught, local_workers(1):
         pass

@@ -6,9 +6,11 @@ import contextlib
 import json
 import logging
 import os
+import re
 import subprocess
 import sys
 import tempfile
+import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import IO, Any
@@ -122,7 +124,7 @@ def local_workers(number: int) -> Iterator[Workers]:
     Raises
     ------
     ClusterError
-        When no worker comes up within a minute; ``where`` holds the end of what it printed.
+        When no worker comes up within a minute; ``where`` holds the errors it printed.
     """
     with contextlib.ExitStack() as stack:
         log = stack.enter_context(tempfile.TemporaryFile())
@@ -131,17 +133,16 @@ def local_workers(number: int) -> Iterator[Workers]:
         cluster = stack.enter_context(SpecCluster(**_specification(number, log), silence_logs=False))
         cluster.scale(number)
         client = stack.enter_context(Client(cluster, set_as_default=False))
-        try:
-            client.wait_for_workers(1, timeout=START_SECONDS)
-        except TimeoutError:
+        pool = Workers(client, lambda: [w.process for w in cluster.workers.values() if w.process is not None])
+        if not _first_worker(pool):
             log.seek(0)
             raise ClusterError(
-                f"no local worker started within {START_SECONDS:.0f} s",
-                where=log.read()[-2000:].decode(errors="replace").strip(),
+                "no local worker could be started",
+                where=_errors(log.read().decode(errors="replace")),
                 fix="Pass a Dask client of your own: client=distributed.Client(processes=False) starts none.",
                 code="no-workers",
-            ) from None
-        yield Workers(client, lambda: [w.process for w in cluster.workers.values() if w.process is not None])
+            )
+        yield pool
 
 
 @contextlib.contextmanager
@@ -158,7 +159,24 @@ def users_workers(client: Client) -> Iterator[Workers]:
     if client.asynchronous:
         raise InputError("the Dask client is asynchronous", fix="Pass Client(...) without asynchronous=True.")
     _check_versions(client)
-    yield Workers(client)
+    with _quiet():
+        yield Workers(client)
+
+
+def _first_worker(pool: Workers) -> bool:
+    """Wait until a worker has registered; not when all have ended, or for more than a minute."""
+    until = time.monotonic() + START_SECONDS
+    while not pool.client.nthreads():
+        if not pool.alive() or time.monotonic() > until:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def _errors(printed: str) -> str:
+    """The error lines of what a worker printed, each once; the end of it where there are none."""
+    lines = re.findall(r"^[\w.]*(?:Error|Exception): .*$", printed, flags=re.MULTILINE)
+    return "; ".join(dict.fromkeys(lines)) or printed.strip()[-500:]
 
 
 def _specification(workers: int, log: IO[bytes]) -> dict[str, Any]:
