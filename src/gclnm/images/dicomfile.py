@@ -22,6 +22,7 @@ __all__ = [
     "quiet",
     "read_dataset",
     "text",
+    "truncated",
     "words",
 ]
 

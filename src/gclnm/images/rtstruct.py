@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from gclnm.errors import GeometryError, ReadError
-from gclnm.images.dicomfile import first_item, quiet, read_dataset, text
+from gclnm.images.dicomfile import first_item, quiet, read_dataset, text, truncated
 from gclnm.images.geometry import Geometry
+from gclnm.images.intact import is_cut
 from gclnm.images.scanline import fill, touch
 from gclnm.images.volume import Mask, Step
 
@@ -46,6 +48,17 @@ class Contours:
     frame_uid: str = ""
 
 
+def _structure_set(path: str) -> Dataset:
+    """A structure set that is all there: pydicom takes one that was cut between contours for a whole one."""
+    dataset = read_dataset(path)
+    implicit, little = dataset.original_encoding
+    if not dataset.file_meta.TransferSyntaxUID.is_deflated and is_cut(
+        Path(path).read_bytes(), implicit=bool(implicit), little=bool(little)
+    ):
+        raise truncated(path)
+    return dataset
+
+
 def read_contours(path: str, number: int) -> Contours:
     """Contours of the ROI of a number.
 
@@ -54,7 +67,7 @@ def read_contours(path: str, number: int) -> Contours:
     ReadError
         Code ``no-such-roi`` or ``roi-without-contours``, or the file cannot be read.
     """
-    dataset = read_dataset(path)
+    dataset = _structure_set(path)
     with quiet():
         roi = _numbered(dataset.get("StructureSetROISequence"), "ROINumber", number)
         drawn = _numbered(dataset.get("ROIContourSequence"), "ReferencedROINumber", number)
