@@ -173,7 +173,7 @@ def test_workers_that_all_die_end_the_run_with_what_was_committed(
     monkeypatch.setattr(ledger.Ledger, "enter", and_kill)
     store = gclnm.open_store("memory://")
     with pytest.raises(ClusterError, match="went away") as caught:
-        extract(make_samples(3), recipe, store=store, workers=2, progress=False)
+        extract(make_samples(2), recipe, store=store, workers=2, progress=False)
     assert "committed 1 rows done" in caught.value.fix
     assert len(store.keys("tiny")) == 1
 
@@ -199,6 +199,7 @@ def dask_by_command_line(folder: Path) -> Iterator[list[subprocess.Popen[bytes]]
         yield processes
 
 
+@pytest.mark.slow
 def test_dask_as_it_is_deployed_and_a_scheduler_that_goes_away(
     make_samples: Any, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -209,7 +210,7 @@ def test_dask_as_it_is_deployed_and_a_scheduler_that_goes_away(
     preload(monkeypatch, tmp_path, SLOW)
     enter = ledger.Ledger.enter
     store = gclnm.open_store("memory://")
-    samples = make_samples(3)
+    samples = make_samples(2)
     with dask_by_command_line(tmp_path) as (scheduler, *_):
         client = Client(scheduler_file=str(tmp_path / "scheduler.json"), timeout=30)
         client.wait_for_workers(2, timeout=60)
@@ -263,17 +264,20 @@ def test_ctrl_c_commits_what_is_done_and_leaves_no_process(
     make_samples: Any, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     preload(monkeypatch, tmp_path, SLOW)
-    samples = make_samples(4)
+    samples = make_samples(2)
     process = subprocess.Popen(
         script(tmp_path, samples, recipe, "show"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     assert process.stderr is not None
     seen = ""
-    while "1/4" not in seen:
+    while "1/2" not in seen:
         seen += process.stderr.read(1)
-    workers = children_of(process.pid)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    try:
+        workers = children_of(process.pid)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode != 0
     assert "KeyboardInterrupt" in errors
     assert "committed 1 rows done" in errors
