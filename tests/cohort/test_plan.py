@@ -20,7 +20,7 @@ def write(folder: Path, name: str, image: Any, mask: Any, spacing: tuple[float, 
     import SimpleITK
 
     grid = Geometry(size=image.shape[::-1], spacing_mm=spacing)
-    paths = [str(folder / f"{name}-{part}.nii.gz") for part in ("image", "mask")]
+    paths = [str(folder / f"{name}-{part}.mha") for part in ("image", "mask")]
     SimpleITK.WriteImage(to_sitk(image.astype(np.float32), grid), paths[0])
     SimpleITK.WriteImage(to_sitk(mask.astype(np.uint8), grid), paths[1])
     return Sample(
@@ -106,6 +106,13 @@ def test_tiny_one_slice_constant_and_unreadable_samples_are_told_apart(tmp_path:
     assert codes(tiny, made()) == {"tiny-roi"}
     flat = write(tmp_path, "flat", ramp, cube(shape, (slice(2, 3), slice(4, 16), slice(0, 20))), ISOTROPIC)
     assert codes(flat, made()) == {"one-slice"}
+    assert [f.severity for f in look_at(flat, made()).findings] == ["refused"]
+    empty = write(tmp_path, "empty", ramp, cube(shape, (slice(0), slice(0), slice(0))), ISOTROPIC)
+    assert [f.severity for f in look_at(empty, made()).findings] == ["refused"]
+    hole = ramp.copy()
+    hole[4, 8, 8] = np.nan
+    holed = write(tmp_path, "holed", hole, cube(shape, BOX), ISOTROPIC)
+    assert codes(holed, made()) == {"not-finite"}
     constant = write(tmp_path, "constant", np.full(shape, 7.0), cube(shape, BOX), ISOTROPIC)
     assert codes(constant, made()) == {"constant"}
     gone = Sample({"image": VolumeRef("x", "image", ("nowhere.nii",))}, tiny.masks, {})

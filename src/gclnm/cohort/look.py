@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gclnm.engines.regions import require_finite, require_roi
+from gclnm.engines.upstream import PLANES
 from gclnm.errors import GclnmError
 
 if TYPE_CHECKING:
@@ -53,19 +55,20 @@ def look_at(sample: Sample, recipe: Recipe) -> Look:
     from gclnm.prepare.grid import onto
 
     started = time.perf_counter()
+    voxels, seconds, findings = 0.0, 0.0, list[Finding]()
     try:
         case = load(sample)
         # As the pipeline does it: a recipe that accepts anything takes voxels as they are.
         volume = harmonize(case.image, recipe.harmonize) if recipe.quantity else case.image
         mask = onto(case.roi, volume)
         voxels = mask.n_voxels * _shrinking(volume, recipe.prepare)
-        findings = tuple(_findings(volume, mask, voxels, recipe))
+        seconds = time.perf_counter() - started
+        findings.extend(_findings(volume, mask, voxels, recipe))
     except GclnmError as error:
-        voxels, findings = 0.0, (Finding("refused", error.code, error.what, error.fix),)
+        findings.append(Finding("refused", error.code, error.what, error.fix))
     except Exception as error:
-        what = f"{type(error).__name__} while it was read: {error}"
-        voxels, findings = 0.0, (Finding("refused", "internal", what),)
-    return Look(sample, voxels, time.perf_counter() - started, findings)
+        findings.append(Finding("refused", "internal", f"{type(error).__name__} while it was read: {error}"))
+    return Look(sample, voxels, seconds, tuple(findings))
 
 
 def _findings(volume: Volume, mask: Mask, voxels: float, recipe: Recipe) -> Iterator[Finding]:
@@ -77,14 +80,13 @@ def _findings(volume: Volume, mask: Mask, voxels: float, recipe: Recipe) -> Iter
             "Take a recipe for this modality, or leave these samples out.",
         )
         return
-    if not mask.n_voxels:
-        yield Finding("refused", "empty-roi", "the ROI holds no voxel of the image")
-        return
-    yield from _grid_findings(volume, mask, voxels, recipe)
+    require_roi(mask.array, PLANES.get(recipe.compute.texture.plane))
+    require_finite(volume.array, mask.array, "the image has")
+    yield from _grid_findings(volume, voxels, recipe)
     yield from _level_findings(volume, mask, recipe.prepare)
 
 
-def _grid_findings(volume: Volume, mask: Mask, voxels: float, recipe: Recipe) -> Iterator[Finding]:
+def _grid_findings(volume: Volume, voxels: float, recipe: Recipe) -> Iterator[Finding]:
     for axis, native, wanted in _spacings(volume, recipe.prepare):
         if native > UPSAMPLING * wanted:
             yield Finding(
@@ -93,11 +95,6 @@ def _grid_findings(volume: Volume, mask: Mask, voxels: float, recipe: Recipe) ->
                 f"{axis} from {native:.3g} to {wanted:.3g} mm: {native / wanted:.1f} voxels made of one",
                 "Texture along this axis is interpolation; a 2-D recipe or a larger spacing avoids it.",
             )
-    slices = int(np.count_nonzero(mask.array.any(axis=(1, 2))))
-    if slices == 1 and recipe.compute.texture.plane == "3d":
-        yield Finding(
-            "odd", "one-slice", "the ROI lies on one slice", "A recipe with plane: axial is made for that."
-        )
     if voxels < recipe.compute.min_voxels:
         yield Finding(
             "odd",

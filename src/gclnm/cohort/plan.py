@@ -66,7 +66,7 @@ class Plan:
         return [
             ("rows", f"{len(self.rows)} of {n_patients} patients: {kinds}"),
             ("features", f"{len(self.recipe.features)} per row, recipe {self.recipe.name}"),
-            ("time", f"about {_words(self.hours)} with {self.workers} workers"),
+            ("time", _words(self.hours, self.workers)),
             ("disk", f"about {self.disk_mb:.3g} MB"),
             ("looked at", f"{self.n_read} of {len(self.rows)} samples; n=None looks at all"),
         ]
@@ -219,9 +219,8 @@ def _disk_mb(rows: int, recipe: Recipe) -> float:
     return rows * (8 * width * REWRITING + ROW_BYTES) / 1e6
 
 
-def _words(hours: float) -> str:
+def _words(hours: float, workers: int) -> str:
     if hours != hours:
-        return "an unknown time"
-    if hours < 1 / 60:
-        return f"{hours * 3600:.0f} s"
-    return f"{hours * 60:.0f} min" if hours < 2 else f"{hours:.1f} h"
+        return "unknown: nothing that was looked at can be computed"
+    minutes = f"{hours * 60:.0f} min" if hours < 2 else f"{hours:.1f} h"
+    return f"about {minutes if hours > 1 / 60 else f'{hours * 3600:.0f} s'} with {workers} workers"
