@@ -156,7 +156,7 @@ def only(frames):
 def test_a_gap_is_named_with_its_size():
     volume = only([frame(k) for k in (0, 1, 2, 5, 6, 8)])
     assert volume.flags == ("missing-slice",)
-    assert volume.reason == "at 2 places 3 slices are missing"
+    assert volume.reason == "3 slices are missing at 2 places"
 
 
 def test_a_tilted_gantry_is_seen_by_geometry_and_bars_use():

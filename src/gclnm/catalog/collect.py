@@ -132,7 +132,9 @@ class Collection:
             self.problems.add(
                 "info",
                 "copy",
-                f"{number} objects are copies of others of the same SOPInstanceUID and count once",
+                "1 object is a copy of another of the same SOPInstanceUID and counts once"
+                if number == 1
+                else f"{number} objects are copies of others of the same SOPInstanceUID and count once",
                 patient_id=self.key(patient_id),
                 where=folder,
             )
@@ -273,7 +275,7 @@ class Collection:
             self.problems.add(
                 "error",
                 "empty-patient-id",
-                f"{len(nameless)} files have no patient id",
+                f"{len(nameless)} file{' has' if len(nameless) == 1 else 's have'} no patient id",
                 where=os.path.dirname(min(nameless)),
                 fix="Give the files a patient id: rows of different persons would be taken for one.",
             )

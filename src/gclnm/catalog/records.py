@@ -50,7 +50,7 @@ def read_record(path: str, salt: bytes) -> FileRecord:
         if not looks_like_dicom(start):
             # A cut DICOM file keeps its name even when it lost its first bytes.
             lost = path.lower().endswith((".dcm", ".dicom"))
-            return FileRecord(path, error=_not_dicom(path) if lost else None)
+            return FileRecord(path, error=_not_dicom(path, empty=not start) if lost else None)
         return FileRecord(path, dicom=read_header(path, salt=salt))
     except ReadError as error:
         return FileRecord(path, error=error)
@@ -61,10 +61,9 @@ def read_record(path: str, salt: bytes) -> FileRecord:
         return FileRecord(path, error=problem)
 
 
-def _not_dicom(path: str) -> ReadError:
-    return ReadError(
-        "the file is named as DICOM but is not", where=path, fix="Export it again.", code="not-dicom"
-    )
+def _not_dicom(path: str, *, empty: bool) -> ReadError:
+    what = "the file is empty" if empty else "the file is named as DICOM but does not begin like one"
+    return ReadError(what, where=path, fix="Export or copy it again.", code="not-dicom")
 
 
 def to_json(record: FileRecord) -> str:

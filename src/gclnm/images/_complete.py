@@ -1,4 +1,4 @@
-"""Whether a file still holds all of its pixels: found by arithmetic on its length, not by reading them."""
+"""Whether a file still holds all of its pixels or elements: found by arithmetic on lengths."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from pydicom.uid import UID
 
 from gclnm.errors import ReadError
 from gclnm.images._tags import read, text, whole
+from gclnm.images.intact import is_cut
 
-__all__ = ["check_complete"]
+__all__ = ["check_complete", "check_last_element"]
 
 DEFLATED = "1.2.840.10008.1.2.1.99"
 PIXEL_ELEMENTS = (b"\xe0\x7f\x10\x00", b"\xe0\x7f\x08\x00", b"\xe0\x7f\x09\x00")
@@ -44,6 +45,23 @@ def check_complete(stream: BinaryIO, dataset: Dataset, file: str) -> None:
         complete = size - start >= (12 if explicit else 8) + _expected_bytes(dataset)
     if not complete:
         raise _cut(file, "the file ends before the last of its pixels")
+
+
+def check_last_element(stream: BinaryIO, dataset: Dataset, file: str) -> None:
+    """Raise when a file without pixels ends inside an element: pydicom takes a cut sequence for a whole one.
+
+    Raises
+    ------
+    ReadError
+        With code ``truncated``.
+    """
+    syntax = text(read(getattr(dataset, "file_meta", Dataset()), "TransferSyntaxUID"))
+    if syntax == DEFLATED:
+        return  # was inflated to its end while the header was read
+    implicit, little = dataset.original_encoding
+    stream.seek(0)
+    if is_cut(stream.read(), implicit=bool(implicit), little=bool(little)):
+        raise _cut(file, "the file ends before the last of its elements")
 
 
 def _cut(file: str, what: str) -> ReadError:

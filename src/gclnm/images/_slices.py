@@ -100,7 +100,7 @@ def _set_grid(result: Stack, place: NDArray[np.float64]) -> None:
     steps = np.diff(place)
     repeats = int((steps <= SAME_PLACE_MM).sum())
     if repeats:
-        result.odd("duplicate-slice", f"{repeats} positions are there more than once, and nothing tells why")
+        result.odd("duplicate-slice", _repeated(repeats))
         steps = steps[steps > SAME_PLACE_MM]
     if steps.size:
         result.spacing = (
@@ -113,13 +113,24 @@ def _set_grid(result: Stack, place: NDArray[np.float64]) -> None:
             _check_shear(result, positions, place)
 
 
+def _repeated(count: int) -> str:
+    where = "one position" if count == 1 else f"{count} positions"
+    return f"several slices lie at {where}, and nothing in their headers tells them apart"
+
+
+def _missing(count: int, places: int) -> str:
+    if count == 1:
+        return "1 slice is missing"
+    return f"{count} slices are missing" + (f" at {places} places" if places > 1 else "")
+
+
 def _check_steps(result: Stack, place: NDArray[np.float64], steps: NDArray[np.float64]) -> None:
     # The lower median: of two steps, one twice the other, the larger one is the gap.
     middle = float(np.sort(steps)[(len(steps) - 1) // 2])
     gaps = steps > GAP * middle
     if gaps.any():
         missing = int(np.round(steps[gaps] / middle - 1).sum())
-        result.odd("missing-slice", f"at {int(gaps.sum())} places {missing} slices are missing")
+        result.odd("missing-slice", _missing(missing, int(gaps.sum())))
         result.spacing = (*result.spacing[:2], middle)
         return
     regular = place[0] + np.arange(len(place)) * (place[-1] - place[0]) / (len(place) - 1)

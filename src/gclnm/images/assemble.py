@@ -133,7 +133,7 @@ def assemble(frames: Sequence[FrameHeader]) -> list[Assembled]:
     ... ]
     >>> volume, = assemble(slices)
     >>> volume.ref.files, volume.flags, volume.reason
-    (('0.0', '5.0', '15.0'), ('missing-slice',), 'at 1 places 1 slices are missing')
+    (('0.0', '5.0', '15.0'), ('missing-slice',), '1 slice is missing')
     """
     series: dict[tuple[str, str], list[FrameHeader]] = {}
     for frame in distinct(frames)[0]:

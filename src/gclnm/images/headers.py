@@ -14,7 +14,7 @@ from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 
 from gclnm.errors import ReadError
-from gclnm.images._complete import check_complete
+from gclnm.images._complete import check_complete, check_last_element
 from gclnm.images._tags import (
     FunctionalGroups,
     items,
@@ -195,6 +195,8 @@ def _read(file: str, salt: bytes) -> FileHeader:
             header = _file_header(file, dataset, salt)
             if header.kind in ("image", "seg"):
                 check_complete(stream, dataset, file)
+            elif header.kind == "rtstruct":
+                check_last_element(stream, dataset, file)
     except ReadError:
         raise
     except OSError as error:

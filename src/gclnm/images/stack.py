@@ -139,8 +139,9 @@ def _step(along: NDArray[np.float64], first: Plane, where: str) -> float:
         )
     wide = gaps > (1.5 * usual)
     if wide.any():
+        missing = int(np.round(gaps[wide] / usual - 1).sum())
         raise GeometryError(
-            f"{int(np.round(gaps[wide] / usual - 1).sum())} slices are missing inside the stack",
+            f"{missing} slice{' is' if missing == 1 else 's are'} missing inside the stack",
             where=where,
             fix="Export the whole series again; slices are never made up.",
             code="missing-slice",

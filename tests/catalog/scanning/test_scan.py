@@ -71,7 +71,7 @@ def test_a_missing_slice_is_reported_and_not_interpolated(tmp_path, write_series
     (row,) = catalog.volumes.to_dict("records")
     assert not row["usable"]
     assert row["flags"] == "missing-slice"
-    assert "1 slices are missing" in row["reason"]
+    assert "1 slice is missing" in row["reason"]
     assert row["spacing_z_mm"] == 3.0
     assert codes(catalog) == ["missing-slice"]
 

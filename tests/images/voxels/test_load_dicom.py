@@ -96,7 +96,7 @@ def test_slices_of_several_frames_of_reference_are_refused(write_series: Series)
 
 def test_a_missing_slice_is_reported_and_not_interpolated(write_series: Series) -> None:
     ref = write_series(STORED, [0.0, 3.0, 9.0, 12.0])
-    with pytest.raises(GeometryError, match="1 slices are missing"):
+    with pytest.raises(GeometryError, match="1 slice is missing"):
         load_volume(ref)
 
 
