@@ -15,7 +15,7 @@ from gclnm.errors import QuantityError
 from gclnm.harmonize import harmonize
 from gclnm.harmonize.pet import suv
 from gclnm.images import Geometry, Volume
-from gclnm.images.facts import pet_facts, scanner_facts, slice_facts
+from gclnm.images.dicom.facts import pet_facts, scanner_facts, slice_facts
 
 GRID = Geometry(size=(2, 2, 1), spacing_mm=(4.0, 4.0, 3.0))
 GOOD: dict[str, Any] = {

@@ -13,10 +13,10 @@ from gclnm.catalog.patients import conflicts
 from gclnm.catalog.problems import Problems
 from gclnm.catalog.records import FileRecord
 from gclnm.catalog.rows import dicom_volume_row, file_volume_row, label_row, roi_row
-from gclnm.images.assemble import assemble, distinct
-from gclnm.images.headers import DICOMDIR, FrameHeader
-from gclnm.images.imageheaders import ImageHeader
-from gclnm.images.roiheaders import RoiHeader
+from gclnm.images.dicom.assemble import assemble, distinct
+from gclnm.images.dicom.headers import DICOMDIR, FrameHeader
+from gclnm.images.dicom.rois import RoiHeader
+from gclnm.images.files.headers import ImageHeader
 from gclnm.images.sample import MaskRef, VolumeRef
 
 __all__ = ["Collection"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from gclnm.images.imageheaders import MASK_WORDS, ImageHeader, name_tokens, stem
+from gclnm.images.files.headers import MASK_WORDS, ImageHeader, name_tokens, stem
 
 __all__ = ["image_of", "modality_of", "patient_of", "roi_name"]
 

@@ -117,7 +117,7 @@ class Places:
     @staticmethod
     def _unlisted_image(path: str, modality: str) -> FoundImage | Refusal:
         """A file that scan took for a label map by its name, and the user says is an image."""
-        from gclnm.images.imageheaders import read_image_header
+        from gclnm.images.files.headers import read_image_header
 
         try:
             header = read_image_header(path)
@@ -128,7 +128,7 @@ class Places:
     @staticmethod
     def _unlisted_mask(path: str) -> list[FoundMask] | Refusal:
         """A file that scan took for an image by its name, and the user says is a label map."""
-        from gclnm.images.imagefiles import labels_in_file
+        from gclnm.images.files.voxels import labels_in_file
 
         try:
             labels = labels_in_file(path)
@@ -230,7 +230,7 @@ def _real(folder: str) -> str:
 
 
 def _is_image_file(path: str) -> bool:
-    from gclnm.images.imageheaders import SUFFIXES
+    from gclnm.images.files.headers import SUFFIXES
 
     return path.lower().endswith(SUFFIXES)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from gclnm.errors import GclnmError
-from gclnm.images.assemble import Assembled
+from gclnm.images.dicom.assemble import Assembled
 
 __all__ = ["Problems"]
 

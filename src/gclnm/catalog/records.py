@@ -8,9 +8,9 @@ from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
 from gclnm.errors import GclnmError, ReadError
-from gclnm.images.headers import FileHeader, FrameHeader, looks_like_dicom, read_header
-from gclnm.images.imageheaders import SUFFIXES, ImageHeader, Label, read_image_header
-from gclnm.images.roiheaders import RoiHeader
+from gclnm.images.dicom.headers import FileHeader, FrameHeader, looks_like_dicom, read_header
+from gclnm.images.dicom.rois import RoiHeader
+from gclnm.images.files.headers import SUFFIXES, ImageHeader, Label, read_image_header
 
 __all__ = ["FileRecord", "from_json", "read_record", "to_json"]
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from gclnm.images.assemble import Assembled, series_key
-from gclnm.images.headers import FrameHeader
-from gclnm.images.imageheaders import ImageHeader, Label
-from gclnm.images.roiheaders import RoiHeader
+from gclnm.images.dicom.assemble import Assembled, series_key
+from gclnm.images.dicom.headers import FrameHeader
+from gclnm.images.dicom.rois import RoiHeader
+from gclnm.images.files.headers import ImageHeader, Label
 
 __all__ = [
     "dicom_volume_row",

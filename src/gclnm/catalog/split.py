@@ -27,11 +27,11 @@ def component_count(mask: MaskRef, image: VolumeRef) -> int | Refusal:
 
 def _read(mask: MaskRef, image: VolumeRef) -> Mask:
     if mask.kind == "seg":
-        from gclnm.images.seg import read_seg
+        from gclnm.images.dicom.seg import read_seg
 
         return read_seg(mask.file, mask.label)
     if mask.kind == "labelmap":
-        from gclnm.images.imagefiles import load_labelmap
+        from gclnm.images.files.voxels import load_labelmap
 
         return load_labelmap(mask)
     return load_mask(mask, _image(image))

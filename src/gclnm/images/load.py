@@ -35,10 +35,10 @@ def load_volume(ref: VolumeRef) -> Volume:
         See their ``code``; nothing is interpolated, guessed or left out.
     """
     if ref.kind == "image":
-        from gclnm.images.imagefiles import load_image_file
+        from gclnm.images.files.voxels import load_image_file
 
         return load_image_file(ref)
-    from gclnm.images.dicomvolume import load_dicom
+    from gclnm.images.dicom.voxels import load_dicom
 
     return load_dicom(ref)
 
@@ -70,14 +70,14 @@ def load_mask(ref: MaskRef, volume: Volume) -> Mask:
 
 def _mask(ref: MaskRef, volume: Volume) -> Mask:
     if ref.kind == "rtstruct":
-        from gclnm.images.rtstruct import mask_from_contours, read_contours
+        from gclnm.images.dicom.rtstruct import mask_from_contours, read_contours
 
         return mask_from_contours(read_contours(ref.file, ref.label), volume.geometry, ref.rule)
     if ref.kind == "seg":
-        from gclnm.images.seg import read_seg
+        from gclnm.images.dicom.seg import read_seg
 
         return read_seg(ref.file, ref.label)
-    from gclnm.images.imagefiles import load_labelmap
+    from gclnm.images.files.voxels import load_labelmap
 
     return load_labelmap(ref)
 
@@ -127,8 +127,8 @@ def read_series(path: str | Path, *, modality: str = "") -> Volume:
 
 
 def _only_volume(files: Sequence[Path], where: str) -> VolumeRef:
-    from gclnm.images.assemble import assemble
-    from gclnm.images.headers import FrameHeader, read_header
+    from gclnm.images.dicom.assemble import assemble
+    from gclnm.images.dicom.headers import FrameHeader, read_header
 
     frames: list[FrameHeader] = []
     for file in files:
@@ -178,8 +178,8 @@ def read_mask(path: str | Path, volume: Volume, roi: str | int | None = None) ->
 
 
 def _labels(path: str) -> list[tuple[str, MaskRef]]:
-    from gclnm.images.imagefiles import labels_in_file
-    from gclnm.images.imageheaders import read_image_header
+    from gclnm.images.files.headers import read_image_header
+    from gclnm.images.files.voxels import labels_in_file
 
     # The header of a .seg.nrrd names its segments; other files hold numbers only.
     named = [(label.name, label.layer, label.value) for label in read_image_header(path).labels]
@@ -191,9 +191,9 @@ def _labels(path: str) -> list[tuple[str, MaskRef]]:
 
 
 def _dicom_rois(path: str) -> list[tuple[str, MaskRef]]:
-    from gclnm.images.dicomfile import read_dataset, text
-    from gclnm.images.rtstruct import roi_numbers
-    from gclnm.images.seg import segment_numbers
+    from gclnm.images.dicom.files import read_dataset, text
+    from gclnm.images.dicom.rtstruct import roi_numbers
+    from gclnm.images.dicom.seg import segment_numbers
 
     modality = text(read_dataset(path), "Modality").upper()
     if modality == "RTSTRUCT":

@@ -10,7 +10,7 @@ import SimpleITK as sitk
 
 from gclnm.catalog.filenames import image_of, modality_of, patient_of, roi_name
 from gclnm.catalog.scan import scan
-from gclnm.images.imageheaders import ImageHeader
+from gclnm.images.files.headers import ImageHeader
 
 
 def write(path: Path, array, spacing=(1.0, 1.0, 2.0), **fields: str) -> Path:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from gclnm.images._split import SAME_AXES, SAME_PLACE_MM, heights
-from gclnm.images.headers import FrameHeader
+from gclnm.images.dicom.headers import FrameHeader
+from gclnm.images.dicom.split import SAME_AXES, SAME_PLACE_MM, heights
 
 __all__ = ["Stack", "stack"]
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
-from gclnm.images.dicomfile import first_item, number, private, text, words
+from gclnm.images.dicom.files import first_item, number, private, text, words
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset

@@ -6,10 +6,10 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from gclnm.images._slices import Stack, stack
-from gclnm.images._split import split_series
-from gclnm.images.frametypes import KINDS
-from gclnm.images.headers import ENHANCED_PET, FrameHeader
+from gclnm.images.dicom.frametypes import KINDS
+from gclnm.images.dicom.headers import ENHANCED_PET, FrameHeader
+from gclnm.images.dicom.slices import Stack, stack
+from gclnm.images.dicom.split import split_series
 from gclnm.images.sample import VolumeRef
 
 __all__ = ["Assembled", "assemble", "distinct", "series_key"]
@@ -120,11 +120,11 @@ def assemble(frames: Sequence[FrameHeader]) -> list[Assembled]:
     Parameters
     ----------
     frames
-        Headers from :func:`gclnm.images.headers.read_header`, in any order; copies count once.
+        Headers from :func:`gclnm.images.dicom.headers.read_header`, in any order; copies count once.
 
     Examples
     --------
-    >>> from gclnm.images.headers import FrameHeader
+    >>> from gclnm.images.dicom.headers import FrameHeader
     >>> axial = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
     >>> slices = [
     ...     FrameHeader(file=f"{z}", sop_uid=f"{z}", series_uid="1.2", modality="CT", rows=4, columns=4,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from gclnm.errors import GeometryError
-from gclnm.images.stack import Plane, stack
+from gclnm.images.dicom.stack import Plane, stack
 
 AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 

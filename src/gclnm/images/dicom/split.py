@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gclnm.images.bvalues import same_b
-from gclnm.images.headers import FrameHeader
+from gclnm.images.dicom.bvalues import same_b
+from gclnm.images.dicom.headers import FrameHeader
 
 __all__ = ["Group", "clusters", "heights", "split_series"]
 

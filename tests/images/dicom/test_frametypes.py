@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from gclnm.images.frametypes import frame_kind
+from gclnm.images.dicom.frametypes import frame_kind
 
 
 @pytest.mark.parametrize(

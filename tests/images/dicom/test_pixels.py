@@ -12,9 +12,9 @@ from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 
 from gclnm.errors import ReadError
-from gclnm.images.dicomfile import read_dataset
-from gclnm.images.intact import is_cut
-from gclnm.images.pixels import padding_values, stored_frames
+from gclnm.images.dicom.files import read_dataset
+from gclnm.images.dicom.intact import is_cut
+from gclnm.images.dicom.pixels import padding_values, stored_frames
 
 TWINS = [
     "MR_small_RLE",

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from pydicom.dataset import Dataset
 
-from gclnm.images._tags import FunctionalGroups, items, numbers, read, stamp, text, whole
+from gclnm.images.dicom.elements import FunctionalGroups, items, numbers, read, stamp, text, whole
 
 __all__ = ["RoiHeader", "rtstruct_headers", "seg_headers"]
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gclnm.errors import QuantityError
-from gclnm.images.dicomfile import first_item, group_item, number, private, text, words
-from gclnm.images.frametypes import FrameKind, frame_kind
+from gclnm.images.dicom.files import first_item, group_item, number, private, text, words
+from gclnm.images.dicom.frametypes import FrameKind, frame_kind
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset

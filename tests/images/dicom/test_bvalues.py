@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 
-from gclnm.images._tags import FunctionalGroups
-from gclnm.images.bvalues import b_value, csa_items
+from gclnm.images.dicom.bvalues import b_value, csa_items
+from gclnm.images.dicom.elements import FunctionalGroups
 
 
 def header(*elements: tuple[tuple[int, int], str, object], **standard: object) -> Dataset:

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gclnm.errors import GeometryError, QuantityError, ReadError
-from gclnm.images.dicomfile import frame_count, group_item, number, read_dataset, text, words
-from gclnm.images.facts import pet_facts, scanner_facts, slice_facts
+from gclnm.images.dicom.facts import pet_facts, scanner_facts, slice_facts
+from gclnm.images.dicom.files import frame_count, group_item, number, read_dataset, text, words
+from gclnm.images.dicom.pixels import padding_values, stored_frames
+from gclnm.images.dicom.quantity import Scale, frame_scale
+from gclnm.images.dicom.stack import Plane, stack
 from gclnm.images.geometry import Geometry
-from gclnm.images.pixels import padding_values, stored_frames
 from gclnm.images.sample import VolumeRef
-from gclnm.images.stack import Plane, stack
-from gclnm.images.values import Scale, frame_scale
 from gclnm.images.volume import Step, Volume
 
 if TYPE_CHECKING:

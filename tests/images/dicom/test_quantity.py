@@ -9,7 +9,7 @@ import pytest
 from pydicom.dataset import Dataset
 
 from gclnm.errors import QuantityError
-from gclnm.images.values import UNKNOWN, frame_scale
+from gclnm.images.dicom.quantity import UNKNOWN, frame_scale
 
 
 def header(**elements: Any) -> Dataset:

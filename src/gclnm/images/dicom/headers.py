@@ -14,8 +14,9 @@ from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 
 from gclnm.errors import ReadError
-from gclnm.images._complete import check_complete, check_last_element
-from gclnm.images._tags import (
+from gclnm.images.dicom.bvalues import BValue, b_value
+from gclnm.images.dicom.complete import check_complete, check_last_element
+from gclnm.images.dicom.elements import (
     FunctionalGroups,
     items,
     number,
@@ -27,9 +28,8 @@ from gclnm.images._tags import (
     texts,
     whole,
 )
-from gclnm.images.bvalues import BValue, b_value
-from gclnm.images.frametypes import frame_kind
-from gclnm.images.roiheaders import RoiHeader, rtstruct_headers, seg_headers
+from gclnm.images.dicom.frametypes import frame_kind
+from gclnm.images.dicom.rois import RoiHeader, rtstruct_headers, seg_headers
 
 __all__ = ["FileHeader", "FrameHeader", "looks_like_dicom", "read_header"]
 
@@ -58,7 +58,7 @@ class FrameHeader:
 
     ``frame`` is None in single-frame files, else its number from 0. Values a header lacks are None or
     ``""``. ``spacing`` is (x, y): the distance of columns, then of rows. ``kind`` is a name of
-    :data:`gclnm.images.frametypes.KINDS`. ``birth_digest`` is keyed by the reader's salt and empty
+    :data:`gclnm.images.dicom.frametypes.KINDS`. ``birth_digest`` is keyed by the reader's salt and empty
     without one; a patient's name is never read.
     """
 

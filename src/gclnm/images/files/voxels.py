@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gclnm.errors import GeometryError, ReadError
+from gclnm.images.dicom.quantity import UNKNOWN
 from gclnm.images.sample import MaskRef, VolumeRef
-from gclnm.images.values import UNKNOWN
 from gclnm.images.volume import Mask, Step, Volume, from_sitk
 
 if TYPE_CHECKING:

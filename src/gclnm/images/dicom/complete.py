@@ -9,8 +9,8 @@ from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
 from gclnm.errors import ReadError
-from gclnm.images._tags import read, text, whole
-from gclnm.images.intact import is_cut
+from gclnm.images.dicom.elements import read, text, whole
+from gclnm.images.dicom.intact import is_cut
 
 __all__ = ["check_complete", "check_last_element"]
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gclnm.images.assemble import assemble
-from gclnm.images.headers import FrameHeader
+from gclnm.images.dicom.assemble import assemble
+from gclnm.images.dicom.headers import FrameHeader
 
 AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 SAGITTAL = (0.0, 1.0, 0.0, 0.0, 0.0, -1.0)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gclnm.errors import ReadError
-from gclnm.images.dicomfile import frame_count, number, quiet, text, truncated
+from gclnm.images.dicom.files import frame_count, number, quiet, text, truncated
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

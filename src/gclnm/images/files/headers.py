@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gclnm.errors import GclnmError, ReadError
-from gclnm.images.imagefiles import labels_in_file
+from gclnm.images.files.voxels import labels_in_file
 
 __all__ = ["SUFFIXES", "ImageHeader", "Label", "is_mask_name", "name_tokens", "read_image_header", "stem"]
 

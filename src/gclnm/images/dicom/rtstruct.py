@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from gclnm.errors import GeometryError, ReadError
-from gclnm.images.dicomfile import first_item, quiet, read_dataset, text, truncated
+from gclnm.images.dicom.files import first_item, quiet, read_dataset, text, truncated
+from gclnm.images.dicom.intact import is_cut
 from gclnm.images.geometry import Geometry
-from gclnm.images.intact import is_cut
 from gclnm.images.scanline import fill, touch
 from gclnm.images.volume import Mask, Step
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gclnm.errors import ReadError
-from gclnm.images.headers import looks_like_dicom, read_header
+from gclnm.images.dicom.headers import looks_like_dicom, read_header
 
 
 def test_an_enhanced_file_gives_a_header_per_frame(data):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gclnm.errors import GeometryError, ReadError
-from gclnm.images.dicomfile import (
+from gclnm.images.dicom.files import (
     frame_count,
     group_item,
     number,
@@ -16,9 +16,9 @@ from gclnm.images.dicomfile import (
     text,
     truncated,
 )
+from gclnm.images.dicom.pixels import stored_frames
+from gclnm.images.dicom.stack import Plane, stack
 from gclnm.images.geometry import Geometry
-from gclnm.images.pixels import stored_frames
-from gclnm.images.stack import Plane, stack
 from gclnm.images.volume import Mask, Step
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from pydicom.sr.codedict import codes
 
 from gclnm.errors import GeometryError, ReadError
 from gclnm.images import MaskRef, VolumeRef
+from gclnm.images.dicom.seg import read_seg
 from gclnm.images.load import load_mask, load_volume, read_mask
-from gclnm.images.seg import read_seg
 from gclnm.prepare.grid import onto
 
 REQUIRED = {

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydicom.dataset import Dataset
 
-from gclnm.images._tags import FunctionalGroups, items, number, numbers, private, read, text
+from gclnm.images.dicom.elements import FunctionalGroups, items, number, numbers, private, read, text
 
 __all__ = ["BValue", "b_value", "same_b"]
 

@@ -1,0 +1,1 @@
+"""DICOM: headers to volumes and regions (scan), and their voxels (load)."""

@@ -1,0 +1,1 @@
+"""NIfTI, NRRD and MetaImage files: what their headers say, and their voxels."""
