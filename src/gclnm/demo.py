@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gclnm.errors import InputError
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -168,4 +170,11 @@ def _cohort(folder: Path, patients: int, workers: int | None, progress: bool) ->
 
     if (folder / "truth.json").exists():
         return Cohort.open(folder)
+    if folder.parent.is_dir() and any(folder.parent.iterdir()):
+        raise InputError(
+            "the demo needs a new or empty folder, or that of an earlier demo",
+            where=str(folder.parent),
+            fix="Name another with --path, or path=.",
+            code="folder-in-use",
+        )
     return cohort(folder, patients=patients, workers=workers, progress=progress)
