@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from gclnm import cli
 from gclnm.phantom import cohort
 
 
-def gclnm(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run the command line as a user does, in its own process."""
-    return subprocess.run(
-        [sys.executable, "-m", "gclnm.cli", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=200,
-        env={**os.environ, **environment},
-        check=False,
-    )
+@dataclass(frozen=True)
+class Shown:
+    """What a command left behind."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def gclnm(*arguments: object) -> Shown:
+    """Run the command line in this process: a process of its own for each test takes minutes."""
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.setattr(sys, "argv", ["gclnm", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+    return Shown(int(end.value.code or 0), out.getvalue(), err.getvalue())
 
 
 @pytest.fixture(scope="module")
@@ -167,6 +178,14 @@ def test_the_unexpected_is_short_and_says_how_to_see_more(monkeypatch: pytest.Mo
     assert short.stderr.startswith("gclnm: unexpected ZeroDivisionError. Set GCLNM_DEBUG=1")
     assert len(short.stderr.splitlines()) == 1
     assert "Traceback" in run(GCLNM_DEBUG="1").stderr
+
+
+def test_the_installed_program_ends_with_the_same_codes(tmp_path: Path) -> None:
+    for arguments, code in ((["scan", str(tmp_path), "-q"], 1), (["scan", "/no/such/folder"], 2)):
+        shown = subprocess.run(
+            [sys.executable, "-m", "gclnm.cli", *arguments], capture_output=True, check=False
+        )
+        assert shown.returncode == code, shown.stderr
 
 
 def test_schema_writes_the_published_contracts(tmp_path: Path) -> None:
