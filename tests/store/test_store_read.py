@@ -8,6 +8,7 @@ import pytest
 
 from gclnm.errors import InputError, StoreError
 from gclnm.store import write
+from gclnm.store.store import open_store
 
 
 def test_values_stay_in_the_store_until_they_are_used(quiet):
@@ -203,3 +204,13 @@ def test_reading_while_another_row_is_being_written_sees_whole_commits(filled, r
     filled.append("ct", recipe, [row("c1")])
     assert set(seen) == {3}
     assert filled.read("ct").sizes["sample"] == 4
+
+
+def test_rows_are_read_in_one_order_whatever_order_they_were_written_in(recipe, row):
+    rows = [row(key, patient_id=who, modality="CT") for key, who in (("b", "P2"), ("c", "P1"), ("a", "P1"))]
+    there, back = open_store("memory://"), open_store("memory://")
+    there.append("ct", recipe, rows)
+    for made in reversed(rows):
+        back.append("ct", recipe, [made])
+    assert there.read("ct").sample_id.values.tolist() == ["a", "c", "b"]
+    assert back.table("ct").equals(there.table("ct"))

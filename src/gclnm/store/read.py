@@ -39,6 +39,8 @@ Select = str | Sequence[str] | None
 Where = str | Mapping[str, Any] | None
 # Text of a row that is long and read one at a time (explain).
 LONG = ("history",)
+# What rows are sorted by when they are read.
+ORDER = ("patient_id", "modality", "roi", "roi_instance", "rater", "phase", "energy_kev", "sample_id")
 # Shown with every row; the other row arrays only where `where` names them.
 ALWAYS = ("revision",)
 
@@ -112,7 +114,7 @@ def chosen_rows(group: zarr.Group, where: Where) -> tuple[NDArray[np.int64], dic
     """Positions of the rows that are asked for, and their coordinates.
 
     Rows are current, ok and unperturbed unless ``where`` names ``current``, ``status`` or
-    ``perturbation`` itself.
+    ``perturbation`` itself; sorted by patient, modality, ROI, instance, rater and key.
     """
     import pandas as pd
 
@@ -140,7 +142,14 @@ def chosen_rows(group: zarr.Group, where: Where) -> tuple[NDArray[np.int64], dic
     rows = np.flatnonzero(keep)
     if where is not None:
         rows = rows[_matches(pd.DataFrame({key: frame[key][rows] for key in frame}), where)]
+    rows = rows[_order(pd.DataFrame({key: frame[key][rows] for key in ORDER if key in frame}))]
     return rows, {key: values[rows] for key, values in frame.items()}
+
+
+def _order(frame: pd.DataFrame) -> NDArray[np.int64]:
+    """Positions in reading order, whatever order workers finished in: a seeded split finds the same rows."""
+    sorted_ = frame.sort_values(list(frame.columns), kind="stable", ignore_index=False)
+    return sorted_.index.to_numpy(dtype=np.int64)
 
 
 def _column(stored: zarr.Array[Any]) -> NDArray[Any]:

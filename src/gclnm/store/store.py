@@ -242,6 +242,8 @@ class FeatureStore:
         -------
         xarray.Dataset
             ``value`` (sample, feature), ``diagnostic`` (sample, diagnostic_name), and the coordinates.
+            Rows are sorted by patient, modality, ROI, instance, rater and key, whatever order they
+            were written in.
 
         Raises
         ------
