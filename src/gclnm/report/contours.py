@@ -97,7 +97,7 @@ def _cards(samples: Sequence[Sample], progress: bool) -> list[_Card]:
 
 def _look(index: int, view: View, measures: dict[int, Measures], pictures: dict[int, Strip]) -> list[Finding]:
     if view.mask is None:
-        return [Finding("unreadable", f"Cannot be used: {view.problem}", 10.0)]
+        return [Finding("unreadable", f"Cannot be used: {view.problem}", 100.0)]
     measures[index] = measure(view)
     pictures[index] = strip(view)
     return judge(measures[index], view.note)
@@ -112,7 +112,7 @@ def _page(cards: Sequence[_Card]) -> str:
     }
     # Escaping is always on; style and script are ours and are named by their hashes in the policy.
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    counts = Counter(finding.code for card in cards for finding in card.findings)
+    counts = Counter(code for card in cards for code in {finding.code for finding in card.findings})
     return environment.from_string(text["contours.html"]).render(
         cards=[_fields(card) for card in cards],
         counts=counts.most_common(),
@@ -155,6 +155,11 @@ def _numbers(m: Measures) -> list[tuple[str, str]]:
         ("voxels", f"{m.voxels:,}".replace(",", " ")),
         ("slices", str(m.slices) + (f" ({m.skipped} skipped)" if m.skipped else "")),
         ("spacing", " × ".join(f"{s:.3g}" for s in m.spacing_mm) + " mm"),
-        ("mean ± SD", f"{m.mean:.3g} ± {m.sd:.2g}{unit}"),
-        ("range", f"{m.lowest:.3g} … {m.highest:.3g}{unit}"),
+        ("mean ± SD", f"{_short(m.mean)} ± {_short(m.sd)}{unit}"),
+        ("range", f"{_short(m.lowest)} … {_short(m.highest)}{unit}"),
     ]
+
+
+def _short(value: float) -> str:
+    """Three figures, and never a power of ten where a whole number does."""
+    return f"{value:.0f}" if 100 <= abs(value) < 1e7 else f"{value:.3g}"
