@@ -1,0 +1,202 @@
+"""What gclnm reads, against what others found in the same files.
+
+    GCLNM_DATA=/path/to/reference/data python benchmarks/evidence.py
+
+Prints a table a topic, in Markdown: the sarcoma cohort end to end, voxel counts of its 48 outlines
+against the consensus of the IBSI's nine teams, PET against published SUV volumes, every CT and MR object
+of the reference data, and feature values against pyradiomics called directly.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+import gclnm
+
+MODALITY = {"CT": "CT", "MR": "MR_T1", "PT": "PET"}
+RECIPE = {"CT": "ct", "MR": "mr-t1", "PT": "pet"}
+
+
+def heading(text: str) -> None:
+    """A heading, set off."""
+    print(f"\n## {text}\n")
+
+
+def table(rows: list[dict[str, object]]) -> None:
+    """Rows as a Markdown table."""
+    if rows:
+        print("| " + " | ".join(rows[0]) + " |\n|" + "---|" * len(rows[0]))
+    for row in rows:
+        print("| " + " | ".join(str(value) for value in row.values()) + " |")
+
+
+def cohort(data: Path) -> gclnm.Samples:
+    """The main way on the sarcoma cohort: scan, pair, extract, tag, read."""
+    heading("The main way on sts: 16 patients, CT, PET and MR")
+    catalog = gclnm.scan(data / "sts", progress=False)
+    samples = gclnm.pair(catalog, roi="GTV.*")
+    refused = int((samples.unpaired["severity"] == "refused").sum())
+    found = f"{len(catalog.volumes)} volumes, {len(catalog.segmentations)} ROIs"
+    print(f"{found}, {len(catalog.problems)} problems; {len(samples)} samples, {refused} refused\n")
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        store = gclnm.open_store(Path(folder) / "features.icechunk")
+        for modality, recipe in RECIPE.items():
+            some = samples.query(f"modality == '{modality}'")
+            run = gclnm.extract(some, recipe, store=store, progress=False)
+            again = gclnm.extract(some, recipe, store=store, progress=False)
+            store.tag(f"evidence-{recipe}")
+            read = store.table(recipe, at=f"evidence-{recipe}")
+            row = {
+                "set": recipe,
+                "samples": len(some),
+                "rows read back": len(read),
+                "failed": len(run.failed),
+            }
+            values = store.read(recipe)["value"]
+            row |= {"features": values.sizes["feature"], "missing values": int(values.isnull().sum())}
+            row |= {"seconds": f"{run.seconds:.0f}", "again, seconds": f"{again.seconds:.2f}"}
+            rows.append(row)
+    table(rows)
+    return samples
+
+
+def outlines(data: Path, samples: gclnm.Samples) -> None:
+    """Voxel counts of outlines against the consensus of the IBSI's teams."""
+    heading("Outlines: voxels of the mask on the image's grid, against the IBSI's consensus")
+    known = pd.read_csv(data / "ibsi" / "ibsi1_phase3_consensus.csv.gz")
+    known = known[known["tag"] == "int_mask_vox_count_init_roi"].set_index(["patient", "modality"])[
+        "consensus"
+    ]
+    equal = {modality: [0, 0] for modality in MODALITY}
+    for sample in samples:
+        who, modality = str(sample.coords["patient_id"]), str(sample.coords["modality"])
+        patient = next(name for name in known.index.get_level_values(0).unique() if name in who)
+        count = gclnm.load(sample).roi.n_voxels
+        equal[modality][0] += int(count == int(known[patient, MODALITY[modality]]))
+        equal[modality][1] += 1
+    table([{"modality": m, "outlines": n, "equal to the consensus": same} for m, (same, n) in equal.items()])
+
+
+def pet(data: Path) -> None:
+    """SUV and masks against the volumes that the IBSI's validation published."""
+    import SimpleITK as sitk
+
+    heading("PET: SUVbw and outlines voxel by voxel, against the published volumes")
+    rows = []
+    for name, image, outline in (
+        ("STS_001, GE, Bq/mL", "sts001_ge_bqml", "sts001_rtstruct"),
+        ("STS_002, GE, g/mL", "sts002_ge_gml", "sts002_rtstruct"),
+    ):
+        folder = data / "pet_real"
+        volume = gclnm.harmonize.harmonize(gclnm.read_series(folder / image))
+        published = folder / image.replace("ge_bqml", "mirp_suv").replace("ge_gml", "mirp_suv")
+        files = sorted(published.glob("*.nii.gz"))
+        mask_file = next(path for path in files if "mask" in path.name)
+        image_file = next(path for path in files if "mask" not in path.name)
+        structure = next((folder / outline).rglob("*.dcm"))
+        roi = "GTV_Mass" if "001" in name else None
+        mask = gclnm.read_mask(structure, volume, roi)
+        reference, wanted = sitk.ReadImage(str(image_file)), sitk.ReadImage(str(mask_file))
+        start = np.rint(volume.geometry.to_index([reference.GetOrigin()])[0]).astype(int)
+        box = tuple(slice(s, s + n) for s, n in zip(start[::-1], reference.GetSize()[::-1], strict=True))
+        suv = np.abs(volume.array[box] - sitk.GetArrayFromImage(reference)).max()
+        other = np.count_nonzero(mask.array[box] != (sitk.GetArrayFromImage(wanted) > 0))
+        outside = mask.n_voxels - np.count_nonzero(mask.array[box])
+        rows.append(
+            {
+                "case": name,
+                "largest difference, SUV": f"{suv:.5f}",
+                "mask voxels": mask.n_voxels,
+                "differing": int(other + outside),
+            }
+        )
+    table(rows)
+
+
+def objects(data: Path) -> None:
+    """Every object of the abdominal CT, diffusion, enhanced and raw MR data: loaded, or refused by name."""
+    for name in ("abdomen", "enhanced", "dwi", "mr_raw"):
+        heading(f"Every object of {name}")
+        catalog = gclnm.scan(data / name, progress=False)
+        rows = []
+        for volume in catalog.volumes.itertuples():
+            row = {"patient": volume.patient_id, "modality": volume.modality, "part": volume.split}
+            row |= {"flags": volume.flags, "what it is": _loaded(catalog.volume_ref(volume.volume_id))}
+            rows.append(row | {"usable": "yes" if volume.usable else f"no: {volume.reason}"})
+        table(rows)
+
+
+def _loaded(ref: gclnm.VolumeRef) -> str:
+    from gclnm.images.load import load_volume
+
+    try:
+        volume = load_volume(ref)
+    except gclnm.GclnmError as error:
+        return f"refused: {error.what}"
+    return f"{volume.array.shape}, {volume.quantity} {volume.array.min():g} ... {volume.array.max():g}"
+
+
+def parity(samples: gclnm.Samples) -> None:
+    """Feature values against pyradiomics called directly on the same image and mask."""
+    import logging
+
+    import radiomics
+    from radiomics.featureextractor import RadiomicsFeatureExtractor
+
+    radiomics.setVerbosity(logging.CRITICAL)
+    heading("Numbers: against pyradiomics called directly, largest relative difference")
+    settings = {
+        "binWidth": 25,
+        "resampledPixelSpacing": [1, 1, 1],
+        "interpolator": "sitkBSpline",
+        "padDistance": 10,
+    }
+    rows = []
+    for sample in samples.query("modality == 'CT'")[:4]:
+        recipe = gclnm.Recipe.named("ct").with_(prepare__resegment=None)
+        case = gclnm.load(sample)
+        ours = gclnm.features(case.image, case.roi, recipe)
+        extractor = RadiomicsFeatureExtractor(**settings, additionalInfo=False)
+        extractor.enableImageTypes(
+            Original={}, LoG={"sigma": [1.0, 2.0, 3.0, 4.0, 5.0]}, Wavelet={"wavelet": "coif1", "level": 1}
+        )
+        extractor.enableAllFeatures()
+        theirs = extractor.execute(case.image.to_sitk(), case.roi.to_sitk())
+        shared = [name for name in recipe.features if name in theirs]
+        a = ours[shared].to_numpy(float)
+        b = np.array([float(np.real(theirs[name])) for name in shared])
+        both = np.isnan(a) & np.isnan(b)
+        worst = np.max(np.where(both, 0, np.abs(a - b) / np.maximum(np.abs(b), 1e-12)))
+        rows.append(
+            {
+                "patient": sample.coords["patient_id"],
+                "features": len(recipe.features),
+                "compared": len(shared),
+                "largest": f"{worst:.1e}",
+            }
+        )
+    table(rows)
+
+
+def main() -> None:
+    """All of it."""
+    root = os.environ.get("GCLNM_DATA")
+    if not root:
+        sys.exit("set GCLNM_DATA to the folder of the reference data")
+    data = Path(root)
+    samples = cohort(data)
+    outlines(data, samples)
+    pet(data)
+    objects(data)
+    parity(samples)
+
+
+if __name__ == "__main__":
+    main()
