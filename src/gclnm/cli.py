@@ -235,9 +235,8 @@ def read(
         return
     if out is None:
         table = opened.table(name, at=at, select=select)
-        features = [
-            column for column in table.columns if "_" in column and column in _features(opened, name, at)
-        ]
+        found = opened.read(name, at=at, select=select)["feature"].values
+        features = [str(feature) for feature in found]
         typer.echo(f"{len(table)} rows x {len(features)} features")
         first = ("patient_id", "roi", "roi_instance", "rater", "modality", *features[:3])
         _show("", table, first)
@@ -354,10 +353,6 @@ def _samples(
     if len(odd):
         _show("Unpaired", odd, ("severity", "patient_id", "name", "reason", "fix"))
     return samples
-
-
-def _features(store: Any, name: str, at: str | None) -> set[str]:
-    return {str(feature) for feature in store.read(name, at=at)["feature"].values}
 
 
 def _write(table: pd.DataFrame, path: Path) -> None:
