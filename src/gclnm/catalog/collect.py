@@ -16,7 +16,7 @@ from gclnm.catalog.rows import dicom_volume_row, file_volume_row, label_row, roi
 from gclnm.images.dicom.assemble import assemble, distinct
 from gclnm.images.dicom.headers import DICOMDIR, FrameHeader
 from gclnm.images.dicom.rois import RoiHeader
-from gclnm.images.files.headers import ImageHeader
+from gclnm.images.files.headers import SUFFIXES, ImageHeader, is_mask_name
 from gclnm.images.sample import MaskRef, VolumeRef
 
 __all__ = ["Collection"]
@@ -60,6 +60,7 @@ class Collection:
         self._frames: list[FrameHeader] = []
         self._rois: list[tuple[RoiHeader, ...]] = []
         self._images: list[ImageHeader] = []
+        self._lost: list[str] = []
         self._below: dict[str, set[str]] = {}
 
     def add(self, records: Iterable[FileRecord]) -> None:
@@ -75,6 +76,8 @@ class Collection:
         if record.error is not None:
             self.counts["unreadable"] += 1
             self.problems.add_error(record.error)
+            if record.path.lower().endswith(SUFFIXES) and not is_mask_name(record.path):
+                self._lost.append(record.path)
         elif record.image is not None:
             self.counts["image file"] += 1
             self._images.append(record.image)
@@ -89,6 +92,14 @@ class Collection:
             self.counts[record.dicom.kind] += 1
             if record.dicom.rois:
                 self._rois.append(record.dicom.rois)
+            else:
+                self.problems.add(
+                    "warning",
+                    "no-roi",
+                    "the structure set or segmentation holds no ROI at all",
+                    where=record.path,
+                    fix="Export it again, or leave it out.",
+                )
 
     def _add_volumes(self) -> None:
         kept, copies = distinct(self._frames)
@@ -198,6 +209,12 @@ class Collection:
 
     def _add_image_files(self) -> None:
         by_folder: dict[str, list[ImageHeader]] = defaultdict(list)
+        for file in self._lost:
+            # A mask still belongs to its image, and is named beside it, when that cannot be read.
+            unread = ImageHeader(
+                file, False, (), (), (), (), 0, 0, digest=f"unreadable {os.path.basename(file)}"
+            )
+            by_folder[os.path.dirname(file)].append(unread)
         for image in self._images:
             if not image.is_mask:
                 by_folder[os.path.dirname(image.file)].append(image)

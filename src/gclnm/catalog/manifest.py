@@ -167,7 +167,7 @@ def _labelled(masks: Sequence[FoundMask], label: str) -> FoundMask | Refusal:
         )
         return Refusal("which-label", reason, f"Name one of them in column label: {there}.")
     if fitting[0].reason:
-        return Refusal("unusable-roi", fitting[0].reason)
+        return Refusal("unusable-roi", fitting[0].reason, "Draw it again, or drop the row.")
     return fitting[0]
 
 

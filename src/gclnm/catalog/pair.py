@@ -189,7 +189,11 @@ class _Pairing:
     def _links(self, roi: Record) -> dict[str, str] | Refusal:
         """The usable volumes of one ROI, with the rule that found each."""
         if not roi["usable"]:
-            return Refusal("unusable-roi", plain_text(roi["reason"]) or "it cannot be used")
+            return Refusal(
+                "unusable-roi",
+                plain_text(roi["reason"]) or "it cannot be used",
+                "Draw it again, or leave it out.",
+            )
         links = self.linker.link(roi, self.on, self.modalities)
         if isinstance(links, Refusal):
             return links

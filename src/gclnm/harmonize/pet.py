@@ -106,7 +106,7 @@ def _term(value: Any, known: frozenset[str]) -> str:
 
 
 def _refuse(what: str, fix: str) -> NoReturn:
-    raise QuantityError(what, fix=fix, code="no-suv")
+    raise QuantityError(f"no SUV can be computed: {what}", fix=fix, code="no-suv")
 
 
 def _check_image(facts: Facts) -> None:

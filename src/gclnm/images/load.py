@@ -119,7 +119,9 @@ def read_series(path: str | Path, *, modality: str = "") -> Volume:
     """
     place = Path(path)
     if not place.exists():
-        raise ReadError("there is no such file or folder", where=str(path), code="file-missing")
+        raise ReadError(
+            "there is no such file or folder", where=str(path), fix="Check the path.", code="file-missing"
+        )
     if place.name.lower().endswith(_IMAGE_SUFFIXES):
         return load_volume(VolumeRef(volume_id="", kind="image", files=(str(place),), modality=modality))
     files = [place] if place.is_file() else sorted(p for p in place.rglob("*") if p.is_file())
@@ -171,7 +173,7 @@ def read_mask(path: str | Path, volume: Volume, roi: str | int | None = None) ->
     """
     place = str(path)
     if not Path(path).is_file():
-        raise ReadError("there is no such file", where=place, code="file-missing")
+        raise ReadError("there is no such file", where=place, fix="Check the path.", code="file-missing")
     image_file = Path(path).name.lower().endswith(_IMAGE_SUFFIXES)
     found = _labels(place) if image_file else _dicom_rois(place)
     return load_mask(_choose(found, roi, place), volume)
@@ -200,7 +202,12 @@ def _dicom_rois(path: str) -> list[tuple[str, MaskRef]]:
         return [(name, MaskRef("rtstruct", path, number)) for number, name in roi_numbers(path).items()]
     if modality == "SEG":
         return [(name, MaskRef("seg", path, number)) for number, name in segment_numbers(path).items()]
-    raise ReadError("the file is neither a structure set, a segmentation nor a label map", where=path)
+    raise ReadError(
+        "the file is neither a structure set, a segmentation nor a label map",
+        where=path,
+        fix="Name the file that holds the ROI.",
+        code="no-roi",
+    )
 
 
 def _choose(found: Sequence[tuple[str, MaskRef]], roi: str | int | None, where: str) -> MaskRef:
@@ -212,6 +219,9 @@ def _choose(found: Sequence[tuple[str, MaskRef]], roi: str | int | None, where: 
     if len(chosen) != 1:
         there = ", ".join(f"{ref.label} ({name})" for name, ref in found) or "none"
         raise InputError(
-            f"{len(chosen)} ROIs fit, not one", where=where, fix=f"Name one of: {there}.", code="which-roi"
+            "no ROI fits" if not chosen else f"{len(chosen)} ROIs fit, not one",
+            where=where,
+            fix=f"Name one of: {there}.",
+            code="which-roi",
         )
     return chosen[0]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gclnm.errors import GclnmError, ReadError
+from gclnm.images.files.nifti import require_whole
 from gclnm.images.files.voxels import labels_in_file
 
 __all__ = ["SUFFIXES", "ImageHeader", "Label", "is_mask_name", "name_tokens", "read_image_header", "stem"]
@@ -125,6 +126,7 @@ def read_image_header(path: str | Path) -> ImageHeader:
     shown = sitk.ProcessObject.GetGlobalWarningDisplay()
     sitk.ProcessObject.SetGlobalWarningDisplay(False)
     try:
+        require_whole(file)
         reader.ReadImageInformation()
     except RuntimeError as error:
         raise ReadError(

@@ -10,6 +10,7 @@ import numpy as np
 
 from gclnm.errors import GeometryError, ReadError
 from gclnm.images.dicom.quantity import UNKNOWN
+from gclnm.images.files.nifti import alone, not_finite, require_whole
 from gclnm.images.sample import MaskRef, VolumeRef
 from gclnm.images.volume import Mask, Step, Volume, from_sitk
 
@@ -49,8 +50,11 @@ def read_image(path: str) -> sitk.Image:
     import SimpleITK as sitk
 
     try:
-        with _silent():
-            image = sitk.ReadImage(path)
+        require_whole(path)
+        with _silent(), alone(path) as file:
+            image = sitk.ReadImage(file)
+    except FileNotFoundError:
+        raise ReadError("the file is not there", where=path, code="file-missing") from None
     except RuntimeError as error:
         if "orthonormal" in str(error):
             raise GeometryError("the axes of the image are not perpendicular", where=path) from error
@@ -80,9 +84,11 @@ def load_image_file(ref: VolumeRef) -> Volume:
     if image.GetNumberOfComponentsPerPixel() != 1:
         raise ReadError("the image has several components a voxel", where=path, code="colour")
     values, geometry = from_sitk(image)
+    array = values.astype(np.float32)
+    if (wrong := not_finite(path)) is not None:
+        array[wrong.reshape(array.shape)] = np.nan
     quantity = {"CT": "HU", "MR": "arbitrary"}.get(ref.modality.upper(), UNKNOWN)
     steps = [Step("load", {"slices": geometry.size[2], "pixel_type": image.GetPixelIDTypeAsString()})]
-    array = values.astype(np.float32)
     if quantity == "HU" and (below := int((array < AIR_HU).sum())):
         array = np.maximum(array, np.float32(AIR_HU))
         steps.append(Step("clamp", {"voxels": below, "set_to": AIR_HU}, "values below -1024 HU"))
