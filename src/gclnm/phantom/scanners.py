@@ -94,7 +94,7 @@ class PetScanner:
 
 @dataclass(frozen=True)
 class Site:
-    """One hospital: its three scanners and its frame of mind about contours."""
+    """One hospital and its three scanners."""
 
     name: str
     ct: CtScanner
