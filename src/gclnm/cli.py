@@ -6,11 +6,9 @@ for; 3 something unexpected; 130 stopped by Ctrl-C.
 
 from __future__ import annotations
 
-import atexit
 import os
 import shutil
 import sys
-import time
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -392,9 +390,6 @@ def main() -> None:
         # A terminal that cannot show a character gets a question mark, not a traceback.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
-    # Icechunk's threads may still be letting go of Python objects when the interpreter ends, which
-    # aborts the process (measured: 6 of 40 times with icechunk 1.1; never after a pause of 5 ms).
-    atexit.register(time.sleep, 0.05)
     if os.environ.get("GCLNM_DEBUG"):
         app()
         return
