@@ -57,7 +57,8 @@ class GclnmError(Exception):
     def __str__(self) -> str:
         place = f"{self.where}: " if self.where else ""
         advice = f" {self.fix}" if self.fix else ""
-        return f"{place}{self.what}.{advice}"
+        stop = "" if self.what.endswith("?") else "."
+        return f"{place}{self.what}{stop}{advice}"
 
     def __reduce__(self) -> tuple[object, ...]:
         # Exceptions cross process borders: keep all four parts.

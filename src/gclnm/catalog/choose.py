@@ -47,8 +47,9 @@ def read_table(table: pd.DataFrame | str | os.PathLike[str], where: str) -> pd.D
         try:
             found = pd.read_csv(Path(table), dtype=str, keep_default_na=False, encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+            missing = isinstance(error, FileNotFoundError)
             raise InputError(
-                f"the table cannot be read ({type(error).__name__})",
+                "there is no such file" if missing else f"the table cannot be read ({type(error).__name__})",
                 where=f"{where}={os.fspath(table)!r}",
                 fix="Give a CSV file in UTF-8, or a DataFrame.",
                 code="bad-table",

@@ -260,7 +260,9 @@ class Collection:
             what,
             patient_id=patient_id,
             where=image.file,
-            fix="Store one volume a file, with whole numbers as labels in a label map.",
+            fix="Store whole numbers as labels."
+            if image.is_mask
+            else "Store one volume of grey values a file.",
         )
 
     def _patient(self, file: str) -> str:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from gclnm.errors import InputError
 
-__all__ = ["rows_where", "unknown_column"]
+__all__ = ["rows_where", "texts_quoted", "unknown_column"]
 
 COMPARISONS = frozenset(("==", "!=", "in"))
 
@@ -39,7 +39,7 @@ def rows_where(table: pd.DataFrame, expression: str, *, level: int = 0) -> list[
         raise _not_understood(str(expression), "no condition")
     rows = table.reset_index(drop=True)
     try:
-        chosen = rows.query(_texts_quoted(rows, expression), engine="python", level=level + 1)
+        chosen = rows.query(texts_quoted(rows, expression), engine="python", level=level + 1)
     except pd.errors.UndefinedVariableError as error:
         name = str(error).split("'")[1] if "'" in str(error) else expression
         raise unknown_column(name, rows.columns, where=expression) from None
@@ -70,7 +70,7 @@ def _not_understood(expression: str, problem: str) -> InputError:
     )
 
 
-def _texts_quoted(table: pd.DataFrame, expression: str) -> str:
+def texts_quoted(table: pd.DataFrame, expression: str) -> str:
     """The expression with numbers in quotes where they are compared with a column of text."""
     texts = {str(name) for name in table.columns if not pd.api.types.is_numeric_dtype(table[name])}
     try:

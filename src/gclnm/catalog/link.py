@@ -173,7 +173,11 @@ class Linker:
         if named in self.volumes:
             return Links({named: "file-name"})
         if named:
-            return Refusal("missing-image", "the image that its file name refers to is not in the catalog")
+            return Refusal(
+                "missing-image",
+                "the image that its file name refers to is not in the catalog",
+                "See catalog.problems: it is missing or cannot be read.",
+            )
         return self._geometry(roi, modalities)
 
     def _referenced_by(self, roi: Record) -> Links | Refusal:

@@ -86,6 +86,12 @@ def require_unique(samples: Sequence[Sample]) -> None:
     InputError
         With the patients and ROIs concerned.
     """
+    strange = next((item for item in samples if not isinstance(item, Sample)), None)
+    if strange is not None:
+        raise InputError(
+            f"these are no samples but {type(strange).__name__}",
+            fix="Give what gclnm.pair or gclnm.Samples.from_table returns.",
+        )
     counts = Counter(sample.sample_id for sample in samples)
     twice = {sample.sample_id: sample for sample in samples if counts[sample.sample_id] > 1}
     if not twice:

@@ -77,8 +77,8 @@ def require_roi(inside: NDArray[np.bool_], axis: int | None, *, after: str = "")
     spans = extent(inside)
     if axis is None and min(spans) == 1:
         raise EngineError(
-            f"the ROI lies in one slice{when}, which a 3-D recipe does not measure",
-            fix="Use a 2-D recipe such as ct-2d (compute.texture.plane: axial).",
+            f"the ROI lies in one slice{when}, which 3-D recipes do not measure; 2-D ones such as ct-2d do",
+            fix="Set compute.texture.plane: axial, or use a built-in 2-D recipe.",
             code="one-slice",
         )
     if axis is not None and any(span == 1 for index, span in enumerate(spans) if index != axis):

@@ -31,6 +31,9 @@ def _mapping(loader: _Loader, node: yaml.MappingNode, deep: bool = False) -> dic
 _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
 
 
+_SHAPE = 'Start from a built-in recipe: gclnm.Recipe.named("ct").to_yaml().'
+
+
 def parse_yaml(text: str) -> dict[str, Any]:
     """The mapping that a YAML text holds.
 
@@ -51,11 +54,11 @@ def parse_yaml(text: str) -> dict[str, Any]:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f" (line {mark.line + 1})" if mark else ""
-        raise RecipeError(f"the text is not valid YAML{place}", code="bad-yaml") from None
+        raise RecipeError(f"the text is not valid YAML{place}", fix=_SHAPE, code="bad-yaml") from None
     except (TypeError, ValueError, RecursionError):
-        raise RecipeError("the text is not valid YAML", code="bad-yaml") from None
+        raise RecipeError("the text is not valid YAML", fix=_SHAPE, code="bad-yaml") from None
     if not isinstance(data, dict) or not all(isinstance(key, str) for key in data):
-        raise RecipeError("a recipe is a mapping of keys to settings", code="bad-yaml")
+        raise RecipeError("a recipe is a mapping of keys to settings", fix=_SHAPE, code="bad-yaml")
     return data
 
 
@@ -69,6 +72,10 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
     """
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise RecipeError(
+            "there is no such file", where=str(path), fix="Check the path.", code="no-recipe"
+        ) from None
     except (OSError, UnicodeDecodeError):
         raise RecipeError(
             "the file cannot be read as text", where=str(path), fix="Check the path.", code="no-recipe"

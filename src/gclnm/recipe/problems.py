@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
+from difflib import SequenceMatcher, get_close_matches
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -34,14 +34,11 @@ def without_units(data: Mapping[str, Any], quantities: Sequence[str]) -> tuple[d
     Examples
     --------
     >>> without_units({"bin_width": "25 HU", "spacing_mm": ["1 cm"]}, ["HU"])
-    ({'bin_width': 25.0}, ['spacing_mm.0: the unit cm is not mm'])
+    ({'bin_width': 25.0, 'spacing_mm': [1.0]}, ['spacing_mm.0: the unit cm is not mm'])
     """
     problems: list[str] = []
     cleaned = _clean(data, (), (), tuple(quantities), problems)
     return cleaned, problems
-
-
-_WRONG = object()
 
 
 def _clean(
@@ -52,14 +49,12 @@ def _clean(
     problems: list[str],
 ) -> Any:
     if isinstance(value, Mapping):
-        pairs = (
-            (k, _clean(v, (*path, str(k)), _units_of(str(k), quantities), quantities, problems))
+        return {
+            k: _clean(v, (*path, str(k)), _units_of(str(k), quantities), quantities, problems)
             for k, v in value.items()
-        )
-        return {key: item for key, item in pairs if item is not _WRONG}
+        }
     if isinstance(value, (list, tuple)):
-        items = [_clean(v, (*path, str(i)), units, quantities, problems) for i, v in enumerate(value)]
-        return _WRONG if any(item is _WRONG for item in items) else items
+        return [_clean(v, (*path, str(i)), units, quantities, problems) for i, v in enumerate(value)]
     if not (isinstance(value, str) and units):
         return value
     match = _NUMBER_WITH_UNIT.fullmatch(value)
@@ -68,7 +63,8 @@ def _clean(
     if match[2].lower() in (unit.lower() for unit in units):
         return float(match[1])
     problems.append(f"{'.'.join(path)}: the unit {match[2]} is not {' or '.join(units)}")
-    return _WRONG
+    # The number stays, so that the unit is the only thing that is said of it.
+    return float(match[1])
 
 
 def _units_of(key: str, quantities: tuple[str, ...]) -> tuple[str, ...]:
@@ -96,13 +92,20 @@ def explain(error: ValidationError, model: type[BaseModel]) -> list[str]:
     return list(sentences.values())
 
 
+def _nearest(key: str, known: Sequence[str]) -> list[str]:
+    """The key that was probably meant; several where they are equally near."""
+    near = get_close_matches(key, known, n=3, cutoff=0.5)
+    ratios = [SequenceMatcher(None, name, key).ratio() for name in near]
+    return sorted(name for name, ratio in zip(near, ratios, strict=True) if ratio == ratios[0])
+
+
 def _sentence(item: Any, path: str, owner: type[BaseModel] | None) -> str:
     kind = item["type"]
     if kind == "extra_forbidden":
         key = str(item["loc"][-1])
         known = list(owner.model_fields) if owner else []
-        near = get_close_matches(key, known, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]}?" if near else f"known keys: {', '.join(known)}"
+        near = _nearest(key, known)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"known keys: {', '.join(known)}"
         return f"{path} is not a key of a recipe, {hint}"
     if kind == "missing":
         return f"{path} is missing"

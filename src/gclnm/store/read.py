@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gclnm.catalog.expressions import texts_quoted
 from gclnm.errors import InputError, StoreError
 from gclnm.store.layout import (
     DIAGNOSTIC,
@@ -177,7 +178,7 @@ def _matches(frame: pd.DataFrame, where: str | Mapping[str, Any]) -> NDArray[np.
             keep &= _equals(frame[name], wanted)
         return keep
     try:
-        found = np.asarray(frame.eval(where.strip(), engine="python"))
+        found = np.asarray(frame.eval(texts_quoted(frame, where.strip()), engine="python"))
     except Exception:
         # pandas raises a dozen kinds of its own for a condition it cannot apply.
         raise _bad_where(where) from None
@@ -190,6 +191,9 @@ def _equals(column: pd.Series[Any], wanted: Any) -> NDArray[np.bool_]:
     """Rows whose value is the wanted one, or one of several; None means missing."""
     several = not isinstance(wanted, str) and isinstance(wanted, (Collection, np.ndarray))
     values = list(wanted) if several else [wanted]
+    if column.dtype.kind not in "biuf":
+        # Patient 12 is patient "12", here as in Samples.query.
+        values = [str(value) if isinstance(value, int | np.integer) else value for value in values]
     missing = (column.isna() | (column == "")).to_numpy(dtype=bool)
     found = column.isin([value for value in values if value is not None]).to_numpy(dtype=bool)
     return found | missing if None in values else found
