@@ -144,15 +144,17 @@ def run_gclnm(place: Path, workers: int) -> dict[str, Any]:
     """The same through extract; workers are up and have imported before the clock starts."""
     started = time.perf_counter()
     import gclnm
+    from gclnm import pipeline
     from gclnm.cohort.cluster import local_workers
 
     samples = load(place)
     recipe = gclnm.Recipe.from_pyradiomics(place / "settings.yaml", name="benchmark")
+    pipeline.check(recipe)
     store = gclnm.open_store(place / f"store-{workers}-{os.getpid()}")
     imported = time.perf_counter()
     with local_workers(workers) as pool:
         pool.client.wait_for_workers(workers)
-        pool.client.run(warm_up)
+        pool.client.run(pipeline.check, recipe)
         ready = time.perf_counter()
         before = cpu_seconds() + sum(pool.client.run(cpu_seconds).values())
         done = gclnm.extract(samples, recipe, store=store, client=pool.client, progress=False)
@@ -167,13 +169,6 @@ def run_gclnm(place: Path, workers: int) -> dict[str, Any]:
     }
     times = {"imports": imported - started, "cluster": ready - imported, "seconds": seconds, "cpu": cpu}
     return {**times, "peak_mb": peaks, "values": values, "failed": len(done.failed)}
-
-
-def warm_up() -> None:
-    """Import in a worker what its first task would."""
-    import radiomics.featureextractor  # noqa: F401
-
-    import gclnm.pipeline  # noqa: F401
 
 
 def run_again(place: Path, _: int) -> dict[str, Any]:

@@ -212,6 +212,7 @@ def test_the_result_shows_itself(make_samples: Any, recipe: Recipe, client: Clie
     assert "1 done, 0 skipped, 1 failed" in shown
     assert run.commit in shown
     assert len(eval(run.code, {"gclnm": gclnm})["sample_id"]) == 1
+    assert "only in memory" in repr(extract([first], recipe, client=client, progress=False))
     html = run._repr_html_()
     assert "<b>" not in html
     assert "1 failed" in html

@@ -53,7 +53,9 @@ class Extraction:
 
     @property
     def code(self) -> str:
-        """The line that reads this result again, next year as well."""
+        """The line that reads this result again, next year as well; empty when only memory holds it."""
+        if self.store.url == "memory://":
+            return ""
         return f'gclnm.open_store({self.store.url!r}).read("{self.name}", at="{self.commit}")'
 
     def _facts(self) -> list[tuple[str, str]]:
@@ -64,7 +66,7 @@ class Extraction:
             ("commit", self.commit),
         ]
         facts += [("failed", f"{count} x {reason}") for reason, count in self._reasons()]
-        return [*facts, ("read back", self.code)]
+        return [*facts, ("read back", self.code or ".dataset (only in memory: pass store= to keep it)")]
 
     def _reasons(self, most: int = 5) -> list[tuple[str, int]]:
         counts = self.failed["reason"].value_counts()
