@@ -95,11 +95,22 @@ class Tree:
         return to or file
 
 
+def _copy(whole: Path, to: Path, *patients: str) -> Tree:
+    for patient in patients:
+        shutil.copytree(whole / patient, to / patient)
+    return Tree(to)
+
+
 @pytest.fixture
 def tree(whole: Path, tmp_path: Path) -> Tree:
-    """P001 to be spoilt, P002 and P003 to stay sound."""
-    shutil.copytree(whole, tmp_path / "dicom")
-    return Tree(tmp_path / "dicom")
+    """Two patients with RTSTRUCT: P001 to be spoilt, P002 to stay sound."""
+    return _copy(whole, tmp_path / "dicom", "P001", "P002")
+
+
+@pytest.fixture
+def seg_tree(whole: Path, tmp_path: Path) -> Tree:
+    """P003 with SEG to be spoilt, P002 to stay sound."""
+    return _copy(whole, tmp_path / "dicom", "P002", "P003")
 
 
 @pytest.fixture

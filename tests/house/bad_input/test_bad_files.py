@@ -11,7 +11,7 @@ from pydicom.uid import generate_uid
 import gclnm
 from gclnm.errors import InputError
 
-SOUND = {"P002", "P003"}
+SOUND = {"P002"}
 
 
 def test_a_sound_cohort_has_no_problem_at_all(tree, way):
@@ -53,7 +53,7 @@ def test_a_missing_folder(tmp_path, say):
         assert word in str(caught.value)
 
 
-@pytest.mark.parametrize("kept", [0, 100, 600, -1000], ids=["empty", "preamble", "header", "pixels"])
+@pytest.mark.parametrize("kept", [0, 600, -1000], ids=["empty", "header", "pixels"])
 def test_a_truncated_image(tree, way, say, kept):
     file = tree.images()[3]
     file.write_bytes(file.read_bytes()[:kept])
@@ -71,13 +71,14 @@ def test_a_truncated_image(tree, way, say, kept):
 
 
 @pytest.mark.parametrize("patient", ["P001", "P003"], ids=["rtstruct", "seg"])
-@pytest.mark.parametrize("part", [0.2, 0.6, 0.98])
-def test_a_truncated_segmentation(tree, way, say, patient, part):
+@pytest.mark.parametrize("part", [0.2, 0.98])
+def test_a_truncated_segmentation(request, way, say, patient, part):
+    tree = request.getfixturevalue("tree" if patient == "P001" else "seg_tree")
     file = tree.rois(patient)
     data = file.read_bytes()
     file.write_bytes(data[: int(len(data) * part)])
     outcome = way(tree.path)
-    assert outcome.ok == {"P001", "P002", "P003"} - {patient}
+    assert outcome.ok == SOUND
     problems = outcome.catalog.problems
     (problem,) = problems[problems["where"].str.contains(str(file), regex=False)].to_dict("records")
     say(f"{problem['code']}: {problem['what']}. {problem['fix']}")
@@ -92,7 +93,7 @@ def test_a_file_that_is_cut_after_the_scan_is_a_failed_row(tree, recipe, client,
     file.write_bytes(file.read_bytes()[:-1000])
     tree.images("P002")[0].unlink()
     run = gclnm.extract(samples, recipe, client=client, progress=False)
-    assert run.done == 1
+    assert run.done == 0
     reasons = dict(zip(run.failed["patient_id"], run.failed["reason"], strict=True))
     say(reasons)
     assert "cut" in reasons["P001"] or "truncated" in reasons["P001"]
@@ -126,7 +127,7 @@ def test_a_cd_copy_beside_the_original(tree, way, say):
     shutil.copytree(tree.path / "P001", tree.path / "CD" / "IMAGES")
     outcome = way(tree.path)
     assert outcome.ok == {"P001", *SOUND}
-    assert len(outcome.samples) == 3
+    assert len(outcome.samples) == 2
     told = outcome.catalog.problems
     say(told["what"].tolist())
     assert set(told["code"]) == {"copy"}
@@ -158,7 +159,7 @@ def test_a_patient_id_that_two_persons_share(tree, way, say):
     assert "shared by persons of differing sex and birth date" in problem["what"]
     assert (problem["severity"], problem["patient_id"]) == ("error", "P001")
     assert "19010203" not in str(outcome.catalog.problems.to_dict())
-    assert len(outcome.store.table("ct")) == 3
+    assert len(outcome.store.table("ct")) == 2
 
 
 def test_an_empty_patient_id(tree, way, say):
@@ -177,8 +178,8 @@ def test_two_patients_without_an_id_stay_two_rows(tree, way):
         for file in (*tree.images(patient), tree.rois(patient)):
             tree.change(file, lambda ds: ds.update({"PatientID": ""}))
     outcome = way(tree.path)
-    assert len(outcome.samples) == 3
-    assert outcome.run.done == 3
+    assert len(outcome.samples) == 2
+    assert outcome.run.done == 2
 
 
 def test_an_image_and_its_contours_under_two_patient_ids(tree, way, say):
