@@ -17,8 +17,9 @@ from scipy.spatial.transform import Rotation
 
 from gclnm.errors import GeometryError, ReadError
 from gclnm.images import Geometry, MaskRef, Volume
-from gclnm.images.dicom.rtstruct import Contours, mask_from_contours, read_contours
+from gclnm.images.dicom.rtstruct import read_contours
 from gclnm.images.load import load_mask, read_mask
+from gclnm.images.rasterise import Contours, mask_from_contours
 
 GRID = Geometry(size=(30, 24, 8), spacing_mm=(1.0, 1.0, 2.0), frame_uid="1.2.3")
 

@@ -103,4 +103,4 @@ class Cache:
 
 
 def _transient(record: FileRecord) -> bool:
-    return record.error is not None and record.error.code == "cannot-open"
+    return record.error is not None and record.error.code in ("cannot-open", "file-missing")

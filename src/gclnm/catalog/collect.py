@@ -14,9 +14,10 @@ from gclnm.catalog.problems import Problems
 from gclnm.catalog.records import FileRecord
 from gclnm.catalog.rows import dicom_volume_row, file_volume_row, label_row, roi_row
 from gclnm.images.dicom.assemble import assemble, distinct
-from gclnm.images.dicom.headers import DICOMDIR, FrameHeader
+from gclnm.images.dicom.frames import FrameHeader
+from gclnm.images.dicom.objects import DICOMDIR
 from gclnm.images.dicom.rois import RoiHeader
-from gclnm.images.files.headers import SUFFIXES, ImageHeader, is_mask_name
+from gclnm.images.files.headers import ImageHeader, is_image_name, is_mask_name
 from gclnm.images.sample import MaskRef, VolumeRef
 
 __all__ = ["Collection"]
@@ -76,7 +77,7 @@ class Collection:
         if record.error is not None:
             self.counts["unreadable"] += 1
             self.problems.add_error(record.error)
-            if record.path.lower().endswith(SUFFIXES) and not is_mask_name(record.path):
+            if is_image_name(record.path) and not is_mask_name(record.path):
                 self._lost.append(record.path)
         elif record.image is not None:
             self.counts["image file"] += 1

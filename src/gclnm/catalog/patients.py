@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 
 from gclnm.errors import InputError
-from gclnm.images.dicom.headers import FrameHeader
+from gclnm.images.dicom.frames import FrameHeader
 
 __all__ = ["PatientKey", "conflicts", "key_function"]
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from gclnm.catalog.build import plain_text
 from gclnm.catalog.link import Record, Refusal
 from gclnm.errors import GclnmError
+from gclnm.images.files.headers import is_image_name, read_image_header, read_labels
 from gclnm.images.sample import MaskRef, VolumeRef
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class Places:
             if ids:
                 found = known.one_image(ids)
                 return found if isinstance(found, Refusal) else _of_modality(found, modality)
-        if os.path.isfile(path) and _is_image_file(path):
+        if os.path.isfile(path) and is_image_name(path):
             return self._unlisted_image(path, modality)
         return Refusal(
             "missing-image",
@@ -87,7 +88,7 @@ class Places:
             ids = known.rois_of(text) or known.rois_at(path)
             if ids:
                 return [known.mask(segmentation_id) for segmentation_id in ids]
-        if os.path.isfile(path) and _is_image_file(path):
+        if os.path.isfile(path) and is_image_name(path):
             return self._unlisted_mask(path)
         return Refusal(
             "missing-mask",
@@ -117,8 +118,6 @@ class Places:
     @staticmethod
     def _unlisted_image(path: str, modality: str) -> FoundImage | Refusal:
         """A file that scan took for a label map by its name, and the user says is an image."""
-        from gclnm.images.files.headers import read_image_header
-
         try:
             header = read_image_header(path)
         except GclnmError as error:
@@ -128,13 +127,14 @@ class Places:
     @staticmethod
     def _unlisted_mask(path: str) -> list[FoundMask] | Refusal:
         """A file that scan took for an image by its name, and the user says is a label map."""
-        from gclnm.images.files.voxels import labels_in_file
-
         try:
-            labels = labels_in_file(path)
+            labels = read_labels(path)
         except GclnmError as error:
             return Refusal(error.code, error.what, error.fix)
-        return [FoundMask(MaskRef("labelmap", path, label, layer)) for layer, label in labels]
+        return [
+            FoundMask(MaskRef("labelmap", path, found.value, found.layer), found.name, reason=found.reason)
+            for found in labels
+        ]
 
 
 class _Known:
@@ -227,12 +227,6 @@ def _place(path: str) -> str:
 @lru_cache(maxsize=4096)
 def _real(folder: str) -> str:
     return os.path.realpath(folder)
-
-
-def _is_image_file(path: str) -> bool:
-    from gclnm.images.files.headers import SUFFIXES
-
-    return path.lower().endswith(SUFFIXES)
 
 
 def _of_modality(found: FoundImage, modality: str) -> FoundImage | Refusal:

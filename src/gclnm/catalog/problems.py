@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from gclnm.errors import GclnmError
 from gclnm.images.dicom.assemble import Assembled
+from gclnm.images.dicom.stack import FIXES as GEOMETRY_FIXES
 
 __all__ = ["Problems"]
 
@@ -13,14 +14,7 @@ Severity = Literal["error", "warning", "info"]
 ORDER = {"error": 0, "warning": 1, "info": 2}
 # Flags of damage, and what helps. A localizer or a map that cannot be used is no problem.
 FIXES = {
-    "missing-slice": "Export the series again; features of a volume with holes would be wrong.",
-    "duplicate-slice": "Remove the copies, or export the series again.",
-    "mixed-size": "Keep the slices of one size in a series of their own.",
-    "mixed-orientation": "Keep the slices of one orientation in a series of their own.",
-    "gantry-tilt": "Resample the series to a straight grid first.",
-    "shifted-slices": "Keep each stack in a series of its own.",
-    "uneven-spacing": "Export the series again, or resample it to a regular grid first.",
-    "no-geometry": "Export the series with its position and orientation.",
+    **GEOMETRY_FIXES,
     "colour": "Export the grey-value images.",
     "multi-file-multiframe": "Export the volume as one multi-frame file.",
     "enhanced-pet": "Export the series as classic PET images.",

@@ -8,13 +8,15 @@ from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
 from gclnm.errors import GclnmError, ReadError
-from gclnm.images.dicom.headers import FileHeader, FrameHeader, looks_like_dicom, read_header
+from gclnm.images.dicom.files import looks_like_dicom
+from gclnm.images.dicom.frames import FrameHeader
+from gclnm.images.dicom.headers import FileHeader, read_header
 from gclnm.images.dicom.rois import RoiHeader
-from gclnm.images.files.headers import SUFFIXES, ImageHeader, Label, read_image_header
+from gclnm.images.files.headers import ImageHeader, Label, is_image_name, read_image_header
 
 __all__ = ["FileRecord", "from_json", "read_record", "to_json"]
 
-RECORD_VERSION = 1
+RECORD_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class FileRecord:
 def read_record(path: str, salt: bytes) -> FileRecord:
     """Read the header of one file of any kind; never raises."""
     try:
-        if path.lower().endswith(SUFFIXES):
+        if is_image_name(path):
             return FileRecord(path, image=read_image_header(path))
         with open(path, "rb") as stream:
             start = stream.read(132)
@@ -52,7 +54,7 @@ def read_record(path: str, salt: bytes) -> FileRecord:
             lost = path.lower().endswith((".dcm", ".dicom"))
             return FileRecord(path, error=_not_dicom(path, empty=not start) if lost else None)
         return FileRecord(path, dicom=read_header(path, salt=salt))
-    except ReadError as error:
+    except GclnmError as error:
         return FileRecord(path, error=error)
     except OSError:
         problem = ReadError(

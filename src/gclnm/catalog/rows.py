@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from gclnm.images.dicom.assemble import Assembled, series_key
-from gclnm.images.dicom.headers import FrameHeader
+from gclnm.images.dicom.frames import FrameHeader
 from gclnm.images.dicom.rois import RoiHeader
 from gclnm.images.files.headers import ImageHeader, Label
 

@@ -7,7 +7,7 @@ from functools import lru_cache
 from gclnm.catalog.link import Refusal
 from gclnm.errors import GclnmError
 from gclnm.images.components import component_sizes
-from gclnm.images.load import load_mask, load_volume
+from gclnm.images.load import load_mask, load_own_grid, load_volume
 from gclnm.images.sample import MaskRef, VolumeRef
 from gclnm.images.volume import Mask, Volume
 
@@ -26,15 +26,7 @@ def component_count(mask: MaskRef, image: VolumeRef) -> int | Refusal:
 
 
 def _read(mask: MaskRef, image: VolumeRef) -> Mask:
-    if mask.kind == "seg":
-        from gclnm.images.dicom.seg import read_seg
-
-        return read_seg(mask.file, mask.label)
-    if mask.kind == "labelmap":
-        from gclnm.images.files.voxels import load_labelmap
-
-        return load_labelmap(mask)
-    return load_mask(mask, _image(image))
+    return load_mask(mask, _image(image)) if mask.kind == "rtstruct" else load_own_grid(mask)
 
 
 @lru_cache(maxsize=1)

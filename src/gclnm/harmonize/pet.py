@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from gclnm.errors import QuantityError
+from gclnm.images.dicom.objects import ENHANCED_PET
 from gclnm.images.volume import Step, Volume
 
 __all__ = ["HALF_LIVES_S", "suv"]
@@ -26,7 +27,6 @@ HALF_LIVES_S: Mapping[str, float] = {
     "C-114A5": 360720.0,
     "C-159A2": 76.4,
 }
-_ENHANCED = frozenset({"1.2.840.10008.5.1.4.1.1.130", "1.2.840.10008.5.1.4.1.1.128.1"})
 # Terms of PS3.3 C.8.9.1.1.3 that come up and are no SUV.
 _UNITS = frozenset(
     {"CNTS", "NONE", "CM2", "CM2ML", "PCNT", "CPS", "MLG", "1CM", "PROPCNTS", "PROPCPS", "MLML"}
@@ -110,7 +110,7 @@ def _refuse(what: str, fix: str) -> NoReturn:
 
 
 def _check_image(facts: Facts) -> None:
-    if facts.get("sop_class") in _ENHANCED:
+    if facts.get("sop_class") in ENHANCED_PET:
         _refuse("enhanced PET objects are not supported yet", "Export the series as classic PET slices.")
     if "REPROJECTION" in str(facts.get("series_type", "")).split(";"):
         _refuse("SeriesType is REPROJECTION: the image is a projection", "Take the series of type IMAGE.")

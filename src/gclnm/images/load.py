@@ -10,9 +10,7 @@ from gclnm.images.components import component
 from gclnm.images.sample import Case, MaskRef, Sample, VolumeRef
 from gclnm.images.volume import Mask, Volume
 
-__all__ = ["load", "load_mask", "load_volume", "read_mask", "read_series"]
-
-_IMAGE_SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
+__all__ = ["load", "load_mask", "load_own_grid", "load_volume", "read_mask", "read_series"]
 
 
 def load_volume(ref: VolumeRef) -> Volume:
@@ -69,10 +67,24 @@ def load_mask(ref: MaskRef, volume: Volume) -> Mask:
 
 
 def _mask(ref: MaskRef, volume: Volume) -> Mask:
-    if ref.kind == "rtstruct":
-        from gclnm.images.dicom.rtstruct import mask_from_contours, read_contours
+    if ref.kind != "rtstruct":
+        return load_own_grid(ref)
+    from gclnm.images.dicom.rtstruct import read_contours
+    from gclnm.images.rasterise import mask_from_contours
 
-        return mask_from_contours(read_contours(ref.file, ref.label), volume.geometry, ref.rule)
+    return mask_from_contours(read_contours(ref.file, ref.label), volume.geometry, ref.rule)
+
+
+def load_own_grid(ref: MaskRef) -> Mask:
+    """A segment or a label on the grid it was stored on; no image is needed.
+
+    Raises
+    ------
+    ReadError
+        It is not in the file or is empty.
+    GeometryError
+        Its frames lie on no regular grid.
+    """
     if ref.kind == "seg":
         from gclnm.images.dicom.seg import read_seg
 
@@ -122,7 +134,9 @@ def read_series(path: str | Path, *, modality: str = "") -> Volume:
         raise ReadError(
             "there is no such file or folder", where=str(path), fix="Check the path.", code="file-missing"
         )
-    if place.name.lower().endswith(_IMAGE_SUFFIXES):
+    from gclnm.images.files.headers import is_image_name
+
+    if is_image_name(place.name):
         return load_volume(VolumeRef(volume_id="", kind="image", files=(str(place),), modality=modality))
     files = [place] if place.is_file() else sorted(p for p in place.rglob("*") if p.is_file())
     return load_volume(_only_volume(files, str(path)))
@@ -130,7 +144,8 @@ def read_series(path: str | Path, *, modality: str = "") -> Volume:
 
 def _only_volume(files: Sequence[Path], where: str) -> VolumeRef:
     from gclnm.images.dicom.assemble import assemble
-    from gclnm.images.dicom.headers import FrameHeader, read_header
+    from gclnm.images.dicom.frames import FrameHeader
+    from gclnm.images.dicom.headers import read_header
 
     frames: list[FrameHeader] = []
     for file in files:
@@ -174,40 +189,33 @@ def read_mask(path: str | Path, volume: Volume, roi: str | int | None = None) ->
     place = str(path)
     if not Path(path).is_file():
         raise ReadError("there is no such file", where=place, fix="Check the path.", code="file-missing")
-    image_file = Path(path).name.lower().endswith(_IMAGE_SUFFIXES)
-    found = _labels(place) if image_file else _dicom_rois(place)
+    from gclnm.images.files.headers import is_image_name
+
+    found = _labels(place) if is_image_name(place) else _dicom_rois(place)
     return load_mask(_choose(found, roi, place), volume)
 
 
 def _labels(path: str) -> list[tuple[str, MaskRef]]:
-    from gclnm.images.files.headers import read_image_header
-    from gclnm.images.files.voxels import labels_in_file
+    from gclnm.images.files.headers import read_labels
 
-    # The header of a .seg.nrrd names its segments; other files hold numbers only.
-    named = [(label.name, label.layer, label.value) for label in read_image_header(path).labels]
-    plain = [("", layer, value) for layer, value in labels_in_file(path)] if not named else []
     return [
-        (name or str(value), MaskRef("labelmap", path, value, layer=layer))
-        for name, layer, value in named + plain
+        (label.name or str(label.value), MaskRef("labelmap", path, label.value, layer=label.layer))
+        for label in read_labels(path)
     ]
 
 
 def _dicom_rois(path: str) -> list[tuple[str, MaskRef]]:
-    from gclnm.images.dicom.files import read_dataset, text
-    from gclnm.images.dicom.rtstruct import roi_numbers
-    from gclnm.images.dicom.seg import segment_numbers
+    from gclnm.images.dicom.headers import read_header
 
-    modality = text(read_dataset(path), "Modality").upper()
-    if modality == "RTSTRUCT":
-        return [(name, MaskRef("rtstruct", path, number)) for number, name in roi_numbers(path).items()]
-    if modality == "SEG":
-        return [(name, MaskRef("seg", path, number)) for number, name in segment_numbers(path).items()]
-    raise ReadError(
-        "the file is neither a structure set, a segmentation nor a label map",
-        where=path,
-        fix="Name the file that holds the ROI.",
-        code="no-roi",
-    )
+    header = read_header(path)
+    if header.kind not in ("rtstruct", "seg"):
+        raise ReadError(
+            "the file is neither a structure set, a segmentation nor a label map",
+            where=path,
+            fix="Name the file that holds the ROI.",
+            code="no-roi",
+        )
+    return [(roi.name, MaskRef(roi.kind, path, roi.number)) for roi in header.rois]
 
 
 def _choose(found: Sequence[tuple[str, MaskRef]], roi: str | int | None, where: str) -> MaskRef:

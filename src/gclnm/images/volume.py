@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["Mask", "Step", "Volume"]
 
 Fact = str | float | int | bool | None
+# The quantity of values that no header names.
+UNKNOWN = "unspecified"
 
 
 @dataclass(frozen=True)

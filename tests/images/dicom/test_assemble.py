@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gclnm.images.dicom.assemble import assemble
-from gclnm.images.dicom.headers import FrameHeader
+from gclnm.images.dicom.frames import FrameHeader
 
 AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 SAGITTAL = (0.0, 1.0, 0.0, 0.0, 0.0, -1.0)
@@ -174,7 +174,7 @@ def test_stacks_shifted_sideways_bar_use():
 
 
 @pytest.mark.parametrize(
-    ("jitter", "flagged", "usable"), [(0.001, False, True), (0.15, True, True), (0.9, True, False)]
+    ("jitter", "flagged", "usable"), [(0.001, False, True), (0.12, True, True), (0.9, True, False)]
 )
 def test_uneven_slices_are_flagged_and_barred_when_far_off_the_grid(jitter, flagged, usable):
     heights = [0.0, 3.0, 6.0 + jitter, 9.0, 12.0]
@@ -223,11 +223,21 @@ def test_frames_of_one_multiframe_file_are_listed_by_number():
     assert volume.sop_uids == ("m",)
 
 
-def test_a_volume_over_several_multiframe_files_is_said_to_be_so():
-    frames = [frame(k, file=f"/d/{k // 4}", sop_uid=f"m{k // 4}", frame=k % 4, n_frames=4) for k in range(8)]
-    volume = only(frames)
-    assert volume.flags == ("multi-file-multiframe",)
-    assert not volume.usable
+def spread(n_frames: int) -> list[FrameHeader]:
+    """A volume over two multi-frame files of ``n_frames``, four of which belong to it."""
+    return [
+        frame(k, file=f"/d/{k // 4}", sop_uid=f"m{k // 4}", frame=k % 4, n_frames=n_frames) for k in range(8)
+    ]
+
+
+def test_whole_multiframe_files_make_one_volume_and_parts_of_several_none():
+    whole, parts = only(spread(4)), only(spread(5))
+    assert (whole.flags, whole.usable, whole.ref.files, whole.ref.frames) == ((), True, ("/d/0", "/d/1"), ())
+    assert (parts.flags, parts.usable) == (("multi-file-multiframe",), False)
+
+
+def test_slices_of_several_frames_of_reference_bar_use():
+    assert only([frame(k, frame_uid=f"1.{k // 2}") for k in range(4)]).flags == ("mixed-frames",)
 
 
 def test_frames_without_geometry_make_one_volume_that_cannot_be_used():

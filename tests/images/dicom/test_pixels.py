@@ -13,8 +13,8 @@ from pydicom.encaps import encapsulate
 
 from gclnm.errors import ReadError
 from gclnm.images.dicom.files import read_dataset
-from gclnm.images.dicom.intact import is_cut
 from gclnm.images.dicom.pixels import padding_values, stored_frames
+from gclnm.images.dicom.whole import is_cut
 
 TWINS = [
     "MR_small_RLE",

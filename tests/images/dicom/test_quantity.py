@@ -9,7 +9,9 @@ import pytest
 from pydicom.dataset import Dataset
 
 from gclnm.errors import QuantityError
-from gclnm.images.dicom.quantity import UNKNOWN, frame_scale
+from gclnm.images.dicom.elements import Groups
+from gclnm.images.dicom.quantity import Scale, frame_scale
+from gclnm.images.volume import UNKNOWN
 
 
 def header(**elements: Any) -> Dataset:
@@ -17,6 +19,10 @@ def header(**elements: Any) -> Dataset:
     for keyword, value in elements.items():
         setattr(dataset, keyword, value)
     return dataset
+
+
+def scale_of(dataset: Dataset) -> Scale:
+    return frame_scale(Groups(dataset))
 
 
 def ct(**elements: Any) -> Dataset:
@@ -42,13 +48,13 @@ def unit_map(code: str, slope: float = 2.0, intercept: float = 1.0) -> list[Data
 @pytest.mark.parametrize("rescale_type", [None, "HU"])
 def test_ct_with_a_rescale_is_hu(rescale_type: str | None) -> None:
     elements = {} if rescale_type is None else {"RescaleType": rescale_type}
-    scale = frame_scale(ct(**elements))
+    scale = scale_of(ct(**elements))
     assert (scale.slope, scale.intercept, scale.quantity) == (1.0, -1024.0, "HU")
 
 
 def test_ct_without_rescale_is_not_called_hu() -> None:
     bare = header(Modality="CT", ImageType=["ORIGINAL", "PRIMARY", "AXIAL"])
-    assert frame_scale(bare).quantity == UNKNOWN
+    assert scale_of(bare).quantity == UNKNOWN
 
 
 @pytest.mark.parametrize(
@@ -63,7 +69,7 @@ def test_ct_without_rescale_is_not_called_hu() -> None:
     ],
 )
 def test_the_rescale_type_names_the_quantity(rescale_type: str, slope: float, quantity: str) -> None:
-    scale = frame_scale(ct(RescaleType=rescale_type))
+    scale = scale_of(ct(RescaleType=rescale_type))
     assert (scale.slope, scale.quantity) == (slope, quantity)
 
 
@@ -74,7 +80,7 @@ def test_the_standards_multi_energy_examples_read_as_printed(data: Any) -> None:
         if "RescaleType" not in example:
             continue
         keys = ("ImageType", "RescaleSlope", "RescaleIntercept", "RescaleType")
-        scale = frame_scale(ct(**{key: example[key] for key in keys}))
+        scale = scale_of(ct(**{key: example[key] for key in keys}))
         assert (scale.quantity == "HU") == example["expect"]["is_hu"], example["id"]
         for name, value in example["expect"].items():
             if name.startswith("value_of_stored_"):
@@ -87,7 +93,7 @@ def test_the_standards_multi_energy_examples_read_as_printed(data: Any) -> None:
 def test_material_maps_in_series_descriptions_are_not_hu(data: Any) -> None:
     rows = json.loads((data("enhanced") / "spectral_series_descriptions.json").read_text())["rows"]
     for row in rows:
-        quantity = frame_scale(ct(SeriesDescription=row["text"])).quantity
+        quantity = scale_of(ct(SeriesDescription=row["text"])).quantity
         if row["kind"] in (
             "material_specific",
             "material_modified",
@@ -102,23 +108,23 @@ def test_material_maps_in_series_descriptions_are_not_hu(data: Any) -> None:
 
 
 def test_a_perfusion_map_is_not_hu() -> None:
-    assert frame_scale(ct(ImageType=["DERIVED", "PRIMARY", "PERFUSION", "RCBF"])).quantity == UNKNOWN
+    assert scale_of(ct(ImageType=["DERIVED", "PRIMARY", "PERFUSION", "RCBF"])).quantity == UNKNOWN
 
 
 def test_a_real_world_value_map_with_a_unit_wins() -> None:
-    scale = frame_scale(ct(RescaleType="US", RealWorldValueMappingSequence=unit_map("ml/100ml/s")))
+    scale = scale_of(ct(RescaleType="US", RealWorldValueMappingSequence=unit_map("ml/100ml/s")))
     assert (scale.slope, scale.intercept, scale.quantity) == (2.0, 1.0, "ml/100ml/s")
-    assert frame_scale(ct(RealWorldValueMappingSequence=unit_map("[hnsf'U]"))).quantity == "HU"
+    assert scale_of(ct(RealWorldValueMappingSequence=unit_map("[hnsf'U]"))).quantity == "HU"
 
 
 def test_a_map_without_unit_leaves_mr_signal_as_it_is() -> None:
     dataset = header(Modality="MR", RescaleSlope=3, RealWorldValueMappingSequence=unit_map("1"))
-    assert (frame_scale(dataset).slope, frame_scale(dataset).quantity) == (3.0, "arbitrary")
+    assert (scale_of(dataset).slope, scale_of(dataset).quantity) == (3.0, "arbitrary")
 
 
 def test_free_text_in_a_unit_is_not_passed_on() -> None:
     dataset = header(Modality="MR", RealWorldValueMappingSequence=unit_map("J Doe b. 1950"))
-    assert frame_scale(dataset).quantity == UNKNOWN
+    assert scale_of(dataset).quantity == UNKNOWN
 
 
 @pytest.mark.parametrize(
@@ -131,7 +137,7 @@ def test_free_text_in_a_unit_is_not_passed_on() -> None:
     ],
 )
 def test_mr_maps_are_not_called_signal(image_type: list[str], quantity: str) -> None:
-    assert frame_scale(header(Modality="MR", ImageType=image_type)).quantity == quantity
+    assert scale_of(header(Modality="MR", ImageType=image_type)).quantity == quantity
 
 
 def test_an_adc_map_with_a_unit_says_so() -> None:
@@ -140,7 +146,7 @@ def test_an_adc_map_with_a_unit_says_so() -> None:
         ImageType=["DERIVED", "PRIMARY", "ADC"],
         RealWorldValueMappingSequence=unit_map("um2/s", 1, 0),
     )
-    assert frame_scale(dataset).quantity == "1e-6 mm2/s"
+    assert scale_of(dataset).quantity == "1e-6 mm2/s"
 
 
 @pytest.mark.parametrize(
@@ -148,7 +154,7 @@ def test_an_adc_map_with_a_unit_says_so() -> None:
     [("BQML", "Bq/mL"), ("GML", "g/mL"), ("CNTS", "counts"), ("PROPCNTS", "units PROPCNTS"), ("", UNKNOWN)],
 )
 def test_pet_is_named_by_its_units(units: str, quantity: str) -> None:
-    assert frame_scale(header(Modality="PT", Units=units)).quantity == quantity
+    assert scale_of(header(Modality="PT", Units=units)).quantity == quantity
 
 
 def test_the_frames_own_rescale_wins_over_the_shared_one() -> None:
@@ -159,18 +165,18 @@ def test_the_frames_own_rescale_wins_over_the_shared_one() -> None:
         SharedFunctionalGroupsSequence=[group(2)],
         PerFrameFunctionalGroupsSequence=[group(5), Dataset()],
     )
-    assert [frame_scale(dataset, frame).slope for frame in (0, 1)] == [5.0, 2.0]
+    assert [frame_scale(Groups.of(dataset)[frame]).slope for frame in (0, 1)] == [5.0, 2.0]
 
 
 def test_a_slope_of_zero_and_look_up_tables_are_refused() -> None:
     with pytest.raises(QuantityError, match="zero"):
-        frame_scale(ct(RescaleSlope=0))
+        scale_of(ct(RescaleSlope=0))
     with pytest.raises(QuantityError, match="look-up table"):
-        frame_scale(
+        scale_of(
             header(
                 Modality="MR",
                 RealWorldValueMappingSequence=[header(MeasurementUnitsCodeSequence=[header(CodeValue="ms")])],
             )
         )
     with pytest.raises(QuantityError, match="Modality LUT"):
-        frame_scale(header(Modality="CT", ModalityLUTSequence=[Dataset()]))
+        scale_of(header(Modality="CT", ModalityLUTSequence=[Dataset()]))

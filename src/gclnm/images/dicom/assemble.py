@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from gclnm.images.dicom.frames import FrameHeader
 from gclnm.images.dicom.frametypes import KINDS
-from gclnm.images.dicom.headers import ENHANCED_PET, FrameHeader
-from gclnm.images.dicom.slices import Stack, stack
+from gclnm.images.dicom.objects import ENHANCED_PET
 from gclnm.images.dicom.split import split_series
+from gclnm.images.dicom.stack import Fault, Stack, stack
 from gclnm.images.sample import VolumeRef
 
-__all__ = ["Assembled", "assemble", "distinct", "series_key"]
+__all__ = ["TILED", "Assembled", "assemble", "distinct", "series_key"]
 
 MILD_TILT_DEG = 0.1
+TILED = "each file holds a whole volume as tiles of one image, which is not supported"
 
 
 @dataclass(frozen=True)
@@ -31,9 +34,9 @@ class Assembled:
         What tells it from the other volumes of its series (``"b=800"``, ``"t=2"``); empty if alone.
     flags
         What is odd about it, sorted: ``missing-slice``, ``duplicate-slice``, ``mixed-orientation``,
-        ``mixed-size``, ``gantry-tilt``, ``shifted-slices``, ``uneven-spacing``, ``single-slice``,
-        ``localizer``, ``projection``, ``derived-map``, ``not-signal``, ``not-hu``, ``mosaic``,
-        ``vframe``, ``no-geometry``, ``colour``, ``multi-file-multiframe``, ``enhanced-pet``.
+        ``mixed-size``, ``mixed-frames``, ``gantry-tilt``, ``shifted-slices``, ``uneven-spacing``,
+        ``single-slice``, ``localizer``, ``projection``, ``derived-map``, ``not-signal``, ``not-hu``,
+        ``mosaic``, ``vframe``, ``no-geometry``, ``colour``, ``multi-file-multiframe``, ``enhanced-pet``.
     usable, reason
         Whether its voxels can be read as one volume of signal, HU or activity; why not.
     sop_uids
@@ -124,7 +127,6 @@ def assemble(frames: Sequence[FrameHeader]) -> list[Assembled]:
 
     Examples
     --------
-    >>> from gclnm.images.dicom.headers import FrameHeader
     >>> axial = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
     >>> slices = [
     ...     FrameHeader(file=f"{z}", sop_uid=f"{z}", series_uid="1.2", modality="CT", rows=4, columns=4,
@@ -149,19 +151,19 @@ def _volumes(frames: list[FrameHeader]) -> list[Assembled]:
 
 
 def _assembled(split: str, frames: list[FrameHeader], *, mixed: bool) -> Assembled:
-    result = stack(frames)
+    result = tiled_stack(frames) if frames[0].tiles else stack(frames)
     if mixed:
         result.odd("mixed-orientation")
-    _check_objects(result)
-    head = result.frames[len(result.frames) // 2]
-    files = tuple(dict.fromkeys(f.file for f in result.frames))
-    several = head.frame is not None
+    frames = [frames[k] for k in result.order]
+    _check_objects(result, frames)
+    head = frames[len(frames) // 2]
+    files = tuple(dict.fromkeys(f.file for f in frames))
     key = series_key(head)
     ref = VolumeRef(
         volume_id=f"{key}/{split}" if split else key,
         kind="dicom",
         files=files,
-        frames=tuple(f.frame or 0 for f in result.frames) if several and len(files) == 1 else (),
+        frames=tuple(f.frame or 0 for f in frames) if head.frame is not None and len(files) == 1 else (),
         modality=head.modality,
     )
     return Assembled(
@@ -169,30 +171,46 @@ def _assembled(split: str, frames: list[FrameHeader], *, mixed: bool) -> Assembl
         head=head,
         split=split,
         flags=tuple(sorted(result.flags)),
-        usable=not result.reasons,
-        reason="; ".join(result.reasons),
-        sop_uids=tuple(dict.fromkeys(f.sop_uid for f in result.frames if f.sop_uid)),
-        size=(head.columns, head.rows, len(result.frames)),
+        usable=not result.faults,
+        reason="; ".join(fault.what for fault in result.faults),
+        sop_uids=tuple(dict.fromkeys(f.sop_uid for f in frames if f.sop_uid)),
+        size=result.size,
         spacing=result.spacing,
         origin=result.origin,
         direction=result.direction,
-        started=min((f.acquisition_time for f in result.frames if f.acquisition_time), default=""),
+        started=min((f.acquisition_time for f in frames if f.acquisition_time), default=""),
     )
 
 
-def _check_objects(result: Stack) -> None:
+def tiled_stack(frames: Sequence[FrameHeader]) -> Stack:
+    """Frames that hold a whole volume each, as tiles of one image: no stack of slices."""
+    first = frames[0]
+    result = Stack((first.columns, first.rows, len(frames)), list(range(len(frames))))
+    result.odd(first.tiles, TILED)
+    return result
+
+
+def _check_objects(result: Stack, frames: Sequence[FrameHeader]) -> None:
     """What the objects are, whatever their geometry."""
-    head = result.frames[0]
+    head = frames[0]
     kind = KINDS[head.kind]
     for flag in kind.flags:
         result.odd(flag)
     if kind.reason:
-        result.reasons.insert(0, kind.reason)
-    if head.sop_class == ENHANCED_PET:
-        result.odd("enhanced-pet", "Enhanced PET objects are not read yet")
-    if any(abs(f.tilt or 0.0) > MILD_TILT_DEG for f in result.frames):
+        result.faults.insert(0, Fault(kind.name, kind.reason))
+    if head.sop_class in ENHANCED_PET:
+        result.odd("enhanced-pet", "enhanced PET objects are not supported yet")
+    if any(f.samples != 1 for f in frames):
+        result.odd("colour", "colour images have no signal to measure")
+    if any(abs(f.tilt or 0.0) > MILD_TILT_DEG for f in frames):
         result.odd("gantry-tilt")
-    if head.frame is not None and len({f.file for f in result.frames}) > 1:
-        result.odd("multi-file-multiframe", "the volume is spread over several multi-frame files")
+    if head.frame is not None and not _whole_files(frames):
+        result.odd("multi-file-multiframe", "the volume is made of parts of several multi-frame files")
     if head.frame is None and head.n_frames > 1:
         result.odd("no-geometry", "a multi-frame file of a single-frame class has no place for its frames")
+
+
+def _whole_files(frames: Sequence[FrameHeader]) -> bool:
+    """Whether the frames are those of one file, or all frames of several: a reference names no others."""
+    taken = Counter(f.file for f in frames)
+    return len(taken) == 1 or all(taken[f.file] == f.n_frames for f in frames)

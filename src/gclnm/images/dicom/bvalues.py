@@ -9,7 +9,18 @@ from typing import Any
 
 from pydicom.dataset import Dataset
 
-from gclnm.images.dicom.elements import FunctionalGroups, items, number, numbers, private, read, text
+from gclnm.images.dicom.elements import (
+    Groups,
+    as_number,
+    as_numbers,
+    as_text,
+    first_item,
+    number,
+    numbers,
+    private,
+    read,
+    text,
+)
 
 __all__ = ["BValue", "b_value", "same_b"]
 
@@ -41,7 +52,7 @@ class BValue:
     direction: tuple[float, ...] = ()
 
 
-def b_value(dataset: Dataset, groups: FunctionalGroups | None = None) -> BValue | None:
+def b_value(groups: Groups) -> BValue | None:
     """The b-value of one frame, or None where its header has none.
 
     Standard elements first, then the vendor's private ones where the private creator is the
@@ -50,10 +61,8 @@ def b_value(dataset: Dataset, groups: FunctionalGroups | None = None) -> BValue 
 
     Parameters
     ----------
-    dataset
-        The file's data set.
     groups
-        Functional groups of the frame, in multi-frame objects.
+        Where the frame's attributes stand.
 
     References
     ----------
@@ -64,12 +73,12 @@ def b_value(dataset: Dataset, groups: FunctionalGroups | None = None) -> BValue 
     >>> ds = Dataset()
     >>> ds.add_new((0x0043, 0x0010), "LO", "GEMS_PARM_01")
     >>> ds.add_new((0x0043, 0x1039), "IS", [1000001000, 8, 0, 0])
-    >>> b_value(ds)
+    >>> b_value(Groups(ds))
     BValue(value=1000.0, nominal=1000.0, source='ge', direction=())
     """
-    found = _enhanced(groups) if groups is not None else None
+    found = _enhanced(groups)
     for dialect in (_classic, _ge, _siemens, _philips, _uih, _words):
-        found = found or dialect(dataset)
+        found = found or dialect(groups.dataset)
     return found
 
 
@@ -90,57 +99,57 @@ def _made(value: float | None, source: str, direction: tuple[float, ...] = ()) -
     return BValue(value, value, source, direction)
 
 
-def _enhanced(groups: FunctionalGroups) -> BValue | None:
+def _enhanced(groups: Groups) -> BValue | None:
     diffusion = groups.item("MRDiffusionSequence")
     if diffusion is None:
         return None
     # Philips appends isotropic frames; their missing direction keeps them apart from the others.
-    direction: tuple[float, ...] = ()
-    for item in items(diffusion, "DiffusionGradientDirectionSequence")[:1]:
-        direction = numbers(read(item, "DiffusionGradientOrientation"))
-    for item in items(diffusion, "DiffusionBMatrixSequence")[:1]:
-        direction = direction or tuple(
-            number(read(item, f"DiffusionBValue{axes}")) or 0.0
-            for axes in ("XX", "XY", "XZ", "YY", "YZ", "ZZ")
-        )
-    return _made(number(read(diffusion, "DiffusionBValue")), "standard", direction)
+    gradient = first_item(diffusion, "DiffusionGradientDirectionSequence")
+    direction = numbers(gradient, "DiffusionGradientOrientation")
+    matrix = first_item(diffusion, "DiffusionBMatrixSequence")
+    if matrix is not None and not direction:
+        axes = ("XX", "XY", "XZ", "YY", "YZ", "ZZ")
+        direction = tuple(number(matrix, f"DiffusionBValue{pair}") or 0.0 for pair in axes)
+    return _made(number(diffusion, "DiffusionBValue"), "standard", direction)
 
 
 def _direction(dataset: Dataset) -> tuple[float, ...]:
     """Gradient direction of a classic frame from wherever its vendor writes it."""
-    vector = numbers(read(dataset, "DiffusionGradientOrientation"))
+    vector = numbers(dataset, "DiffusionGradientOrientation")
     vector = vector or _floats(private(dataset, 0x0019, "SIEMENS MR HEADER", 0x0E), "d")
     vector = vector or _floats(private(dataset, 0x0065, "Image Private Header", 0x37), "d")
     if not vector:
-        parts = [number(private(dataset, 0x0019, "GEMS_ACQU_01", element)) for element in (0xBB, 0xBC, 0xBD)]
+        parts = [
+            as_number(private(dataset, 0x0019, "GEMS_ACQU_01", element)) for element in (0xBB, 0xBC, 0xBD)
+        ]
         vector = tuple(part for part in parts if part is not None) if None not in parts else ()
     if not vector:
-        words = re.search(r"b=\d+\(([-\d., ]+)\)", text(read(dataset, "ImageComments")))
-        vector = numbers(words.group(1).split(",")) if words else ()
+        words = re.search(r"b=\d+\(([-\d., ]+)\)", text(dataset, "ImageComments"))
+        vector = as_numbers(words.group(1).split(",")) if words else ()
     return vector
 
 
 def _classic(dataset: Dataset) -> BValue | None:
-    return _made(number(read(dataset, "DiffusionBValue")), "standard", _direction(dataset))
+    return _made(number(dataset, "DiffusionBValue"), "standard", _direction(dataset))
 
 
 def _ge(dataset: Dataset) -> BValue | None:
     value = private(dataset, 0x0043, "GEMS_PARM_01", 0x39)
-    found = number(value)
+    found = as_number(value)
     # Multi-b series carry a bias of 10^9; b itself may exceed 10^4.
     return None if found is None else _made(found % GE_BIAS, "ge", _direction(dataset))
 
 
 def _siemens(dataset: Dataset) -> BValue | None:
     value = private(dataset, 0x0019, "SIEMENS MR HEADER", 0x0C)
-    found = _made(number(value), "siemens", _direction(dataset))
+    found = _made(as_number(value), "siemens", _direction(dataset))
     if found is not None:
         return found
     header = private(dataset, 0x0029, "SIEMENS CSA HEADER", 0x10)
     if not isinstance(header, bytes):
         return None
-    values = numbers(csa_items(header, "B_value"))
-    direction = numbers(csa_items(header, "DiffusionGradientDirection"))
+    values = as_numbers(csa_items(header, "B_value"))
+    direction = as_numbers(csa_items(header, "DiffusionGradientDirection"))
     return _made(values[0] if values else None, "siemens-csa", direction)
 
 
@@ -168,14 +177,14 @@ def _uih(dataset: Dataset) -> BValue | None:
 
 def _words(dataset: Dataset) -> BValue | None:
     """Last resort: a sequence name such as ``*ep_b800t`` or one b-value in the description."""
-    if text(read(dataset, "Modality")) != "MR":
+    if text(dataset, "Modality") != "MR":
         return None
     names = [read(dataset, "SequenceName"), private(dataset, 0x0021, "SIEMENS MR SDI 02", 0x77)]
     for name in names:
-        match = SEQUENCE_NAME.match(text(name))
+        match = SEQUENCE_NAME.match(as_text(name))
         if match:
             return _made(float(match.group(1)), "text")
-    words = f"{text(read(dataset, 'SeriesDescription'))} {text(read(dataset, 'ProtocolName'))}"
+    words = f"{text(dataset, 'SeriesDescription')} {text(dataset, 'ProtocolName')}"
     values = {float(value) for value in TEXT.findall(words)}
     return _made(values.pop(), "text") if len(values) == 1 else None
 
@@ -186,8 +195,8 @@ def _floats(value: Any, code: str) -> tuple[float, ...]:
         size = struct.calcsize(code)
         if len(value) % size or not value:
             return ()
-        return numbers(struct.unpack(f"<{len(value) // size}{code}", value))
-    return numbers(value)
+        return as_numbers(struct.unpack(f"<{len(value) // size}{code}", value))
+    return as_numbers(value)
 
 
 def csa_items(header: bytes, name: str) -> tuple[str, ...]:

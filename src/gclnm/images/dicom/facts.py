@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import date
 from typing import TYPE_CHECKING
 
-from gclnm.images.dicom.files import first_item, number, private, text, words
+from pydicom.dataset import Dataset
+
+from gclnm.images.dicom.elements import (
+    as_text,
+    day_number,
+    first_item,
+    number,
+    private,
+    seconds_of_day,
+    text,
+    words,
+)
+from gclnm.images.dicom.frames import field_strength_t
+from gclnm.images.dicom.objects import modality_of, sop_class_of
 
 if TYPE_CHECKING:
-    from pydicom.dataset import Dataset
-
     from gclnm.images.volume import Fact
 
 __all__ = ["pet_facts", "scanner_facts", "slice_facts"]
@@ -22,13 +32,13 @@ _DAY_S = 86400.0
 def scanner_facts(dataset: Dataset) -> dict[str, Fact]:
     """Modality, scanner and image type of an object; no person, no place, no date."""
     facts: dict[str, Fact] = {
-        "modality": text(dataset, "Modality").upper(),
-        "sop_class": text(dataset, "SOPClassUID"),
+        "modality": modality_of(dataset),
+        "sop_class": sop_class_of(dataset),
         "manufacturer": text(dataset, "Manufacturer"),
         "model": text(dataset, "ManufacturerModelName"),
         "image_type": ";".join(words(dataset, "ImageType")),
     }
-    field = number(dataset, "MagneticFieldStrength")
+    field = field_strength_t(dataset)
     if field is not None:
         facts["field_strength_t"] = field
     return facts
@@ -37,8 +47,8 @@ def scanner_facts(dataset: Dataset) -> dict[str, Fact]:
 def slice_facts(dataset: Dataset) -> dict[str, Fact]:
     """What SUV needs of one PET slice. Times are seconds from midnight of the Series Date, never dates."""
     item = first_item(dataset, "RadiopharmaceuticalInformationSequence")
-    series_day = _day(text(dataset, "SeriesDate"))
-    acquired_day = _day(text(dataset, "AcquisitionDate"))
+    series_day = day_number(text(dataset, "SeriesDate"))
+    acquired_day = day_number(text(dataset, "AcquisitionDate"))
     injected = text(item, "RadiopharmaceuticalStartDateTime")
     return {
         "units": text(dataset, "Units").upper(),
@@ -54,11 +64,11 @@ def slice_facts(dataset: Dataset) -> dict[str, Fact]:
         "dose_bq": number(item, "RadionuclideTotalDose"),
         "half_life_s": number(item, "RadionuclideHalfLife"),
         "nuclide": text(first_item(item, "RadionuclideCodeSequence"), "CodeValue"),
-        "injection_clock_s": _seconds(text(item, "RadiopharmaceuticalStartTime")),
-        "injection_s": _since(_day(injected), _seconds(injected[8:]), series_day),
+        "injection_clock_s": seconds_of_day(text(item, "RadiopharmaceuticalStartTime")),
+        "injection_s": _since(day_number(injected), seconds_of_day(injected[8:]), series_day),
         "injection_has_utc_offset": bool(re.search(r"[+-]\d{4}$", injected)),
-        "series_s": _seconds(text(dataset, "SeriesTime")),
-        "acquisition_s": _since(acquired_day, _seconds(text(dataset, "AcquisitionTime")), series_day),
+        "series_s": seconds_of_day(text(dataset, "SeriesTime")),
+        "acquisition_s": _since(acquired_day, seconds_of_day(text(dataset, "AcquisitionTime")), series_day),
         "frame_reference_ms": number(dataset, "FrameReferenceTime"),
         "frame_duration_ms": number(dataset, "ActualFrameDuration"),
         "decay_factor": number(dataset, "DecayFactor"),
@@ -102,31 +112,6 @@ def _sortable(value: Fact) -> float:
     return value if isinstance(value, float) else float("inf")
 
 
-def _day(value: str) -> int | None:
-    """Day number of a DICOM date (the first eight digits)."""
-    match = re.match(r"(\d{4})[.:-]?(\d{2})[.:-]?(\d{2})", value)
-    if match is None:
-        return None
-    try:
-        return date(int(match[1]), int(match[2]), int(match[3])).toordinal()
-    except ValueError:
-        return None
-
-
-def _seconds(value: str) -> float | None:
-    """Seconds since midnight of a DICOM time ``HHMM[SS[.ffffff]]``; an older form has colons.
-
-    Examples
-    --------
-    >>> _seconds("112011.50"), _seconds("11:20"), _seconds("")
-    (40811.5, 40800.0, None)
-    """
-    match = re.match(r"(\d{2}):?(\d{2}):?(\d{2}(?:\.\d+)?)?", value)
-    if match is None:
-        return None
-    return int(match[1]) * 3600.0 + int(match[2]) * 60.0 + float(match[3] or 0)
-
-
 def _since(day: int | None, seconds: float | None, series_day: int | None) -> float | None:
     """Seconds from midnight of the series' day; a missing date counts as that day."""
     if seconds is None:
@@ -137,4 +122,4 @@ def _since(day: int | None, seconds: float | None, series_day: int | None) -> fl
 
 def _vendor_scan_clock(dataset: Dataset) -> float | None:
     """Clock time of GE's scan (0009,100D), which its decay correction refers to; its date is unreliable."""
-    return _seconds(private(dataset, 0x0009, "GEMS_PETD_01", 0x0D)[8:])
+    return seconds_of_day(as_text(private(dataset, 0x0009, "GEMS_PETD_01", 0x0D))[8:])

@@ -1,4 +1,4 @@
-"""Reading one DICOM file, and looking things up in it: at the top, in shared and per-frame groups."""
+"""Opening one DICOM file: whether it is one, its data set, and the errors for what it is instead."""
 
 from __future__ import annotations
 
@@ -6,25 +6,36 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+
+import pydicom
+from pydicom.config import disable_value_validation
+from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
+from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from gclnm.errors import ReadError
+from gclnm.images.dicom.elements import text
 
-if TYPE_CHECKING:
-    from pydicom.dataset import Dataset
+__all__ = ["looks_like_dicom", "quiet", "read_dataset", "readable", "truncated"]
 
-__all__ = [
-    "first_item",
-    "frame_count",
-    "group_item",
-    "number",
-    "private",
-    "quiet",
-    "read_dataset",
-    "text",
-    "truncated",
-    "words",
-]
+COPY_AGAIN = "Export or copy the file again."
+
+
+def looks_like_dicom(start: bytes) -> bool:
+    """Whether the first 132 bytes of a file begin a DICOM data set, with or without its preamble.
+
+    Examples
+    --------
+    >>> looks_like_dicom(bytes(128) + b"DICM"), looks_like_dicom(b"patient,age")
+    (True, False)
+    """
+    if start[128:132] == b"DICM":
+        return True
+    # Without preamble: a data set in little endian whose first group is 2 or 8.
+    if len(start) < 8 or start[:2] not in (b"\x02\x00", b"\x08\x00") or start[3] != 0:
+        return False
+    explicit = start[4:6].isalpha() and start[4:6].isupper()
+    return explicit or int.from_bytes(start[4:8], "little") < 1024
 
 
 @contextmanager
@@ -34,11 +45,49 @@ def quiet() -> Iterator[None]:
     level = logger.level
     logger.setLevel(logging.CRITICAL)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), disable_value_validation():
             warnings.simplefilter("ignore")
             yield
     finally:
         logger.setLevel(level)
+
+
+def truncated(path: str, what: str = "the file ends too early") -> ReadError:
+    """The error for a file that was cut."""
+    return ReadError(what, where=path, fix=COPY_AGAIN, code="truncated")
+
+
+@contextmanager
+def readable(path: str) -> Iterator[None]:
+    """What Python and pydicom raise on a file, as errors of this library; pydicom's remarks are silenced.
+
+    Raises
+    ------
+    ReadError
+        Code ``file-missing``, ``cannot-open``, ``not-dicom``, ``truncated`` or the class's own.
+    """
+    try:
+        with quiet():
+            yield
+    except ReadError:
+        raise
+    except FileNotFoundError as error:
+        raise ReadError(
+            "the file is not there", where=path, fix="Scan the folder again.", code="file-missing"
+        ) from error
+    except InvalidDicomError as error:
+        raise ReadError("the file is not DICOM", where=path, code="not-dicom") from error
+    except Exception as error:  # pydicom raises whatever its decoders raise on a damaged header
+        # Its own word for a data set that stops is an OSError that no system call made.
+        if isinstance(error, EOFError) or (isinstance(error, OSError) and error.errno is None):
+            raise truncated(path) from error
+        if isinstance(error, OSError):
+            raise ReadError(
+                "the file cannot be opened", where=path, fix="Check its permissions.", code="cannot-open"
+            ) from error
+        raise ReadError(
+            f"the DICOM header is damaged ({type(error).__name__})", where=path, fix=COPY_AGAIN
+        ) from error
 
 
 def read_dataset(path: str) -> Dataset:
@@ -47,123 +96,24 @@ def read_dataset(path: str) -> Dataset:
     Raises
     ------
     ReadError
-        When the file is absent, is not DICOM or ends early.
+        See :func:`readable`.
     """
-    from pydicom import dcmread
-    from pydicom.errors import InvalidDicomError
-    from pydicom.uid import UID
-
-    with quiet():
-        try:
-            try:
-                dataset = dcmread(path)
-            except InvalidDicomError:
-                dataset = dcmread(path, force=True)
-                if "SOPClassUID" not in dataset:
-                    raise ReadError("the file is not DICOM", where=path, code="not-dicom") from None
-        except ReadError:
-            raise
-        except FileNotFoundError as error:
-            raise _absent(path) from error
-        except Exception as error:
-            # pydicom's own word for a data set that stops: an OSError that no system call made.
-            if isinstance(error, EOFError) or (isinstance(error, OSError) and error.errno is None):
-                raise truncated(path) from error
-            raise ReadError("the file cannot be read as DICOM", where=path, fix=_copy_again) from error
+    with readable(path):
+        with open(path, "rb") as stream:
+            start = stream.read(132)
+            if not looks_like_dicom(start):
+                raise ReadError("the file is not DICOM", where=path, code="not-dicom")
+            stream.seek(0)
+            dataset = pydicom.dcmread(stream, force=start[128:132] != b"DICM")
         if "TransferSyntaxUID" not in dataset.file_meta:
-            dataset.file_meta.TransferSyntaxUID = UID(_guessed_syntax(dataset))
+            dataset.file_meta.TransferSyntaxUID = _guessed_syntax(dataset)
         if not UID(text(dataset.file_meta, "TransferSyntaxUID")).is_transfer_syntax:
-            raise ReadError("the header names no known transfer syntax", where=path, fix=_copy_again)
+            raise ReadError("the header names no known transfer syntax", where=path, fix=COPY_AGAIN)
     return dataset
 
 
-_copy_again = "Copy or export it again."
-
-
-def truncated(path: str, have: int | None = None, want: int | None = None) -> ReadError:
-    """The error for a file whose pixel data end too early."""
-    size = f": {have} of {want} bytes" if want else ""
-    return ReadError(f"the file ends too early{size}", where=path, fix=_copy_again, code="truncated")
-
-
-def _absent(path: str) -> ReadError:
-    return ReadError("the file is not there", where=path, fix="Scan the folder again.", code="file-missing")
-
-
-def _guessed_syntax(dataset: Dataset) -> str:
-    from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
-
+def _guessed_syntax(dataset: Dataset) -> UID:
     implicit, little = dataset.original_encoding
     if implicit:
-        return str(ImplicitVRLittleEndian)
-    return str(ExplicitVRLittleEndian if little else ExplicitVRBigEndian)
-
-
-def text(dataset: Dataset | None, keyword: str) -> str:
-    """The value of an element as stripped text; several values joined by ``\\``; empty when absent."""
-    value = _value(dataset, keyword)
-    if value is None:
-        return ""
-    if isinstance(value, str | bytes | int | float):
-        return (value.decode("latin-1") if isinstance(value, bytes) else str(value)).strip(" \0")
-    try:
-        return "\\".join(str(part).strip(" \0") for part in value)
-    except TypeError:
-        return str(value).strip(" \0")
-
-
-def words(dataset: Dataset | None, keyword: str) -> tuple[str, ...]:
-    """The values of a multi-valued element in upper case."""
-    found = text(dataset, keyword).upper()
-    return tuple(part.strip() for part in found.split("\\")) if found else ()
-
-
-def number(dataset: Dataset | None, keyword: str) -> float | None:
-    """The first value of an element as a float; ``None`` when it is absent, empty or no number."""
-    first = text(dataset, keyword).split("\\")[0]
-    try:
-        return float(first)
-    except ValueError:
-        return None
-
-
-def _value(dataset: Dataset | None, keyword: str) -> Any:
-    if dataset is None:
-        return None
-    with quiet():
-        try:
-            return dataset.get(keyword)
-        except Exception:  # an element that cannot be decoded is as good as absent
-            return None
-
-
-def private(dataset: Dataset, group: int, creator: str, element: int) -> str:
-    """The value of a private element as stripped text; empty when it is absent."""
-    with quiet():
-        try:
-            value = dataset.private_block(group, creator)[element].value
-        except Exception:  # absent, or as damaged as absent
-            return ""
-    plain = value.decode("latin-1") if isinstance(value, bytes) else str(value)
-    return plain.strip(" \0")
-
-
-def frame_count(dataset: Dataset) -> int:
-    """Number of frames; 1 for single-frame objects."""
-    return max(int(number(dataset, "NumberOfFrames") or 1), 1)
-
-
-def first_item(dataset: Dataset | None, keyword: str) -> Dataset | None:
-    """First item of a sequence, or ``None``."""
-    sequence = _value(dataset, keyword)
-    return sequence[0] if sequence else None
-
-
-def group_item(dataset: Dataset, frame: int, keyword: str) -> Dataset | None:
-    """Item of a functional group for one frame: its own, else the shared one, else the top level's."""
-    frames = _value(dataset, "PerFrameFunctionalGroupsSequence") or ()
-    own = first_item(frames[frame], keyword) if frame < len(frames) else None
-    if own is not None:
-        return own
-    shared = first_item(first_item(dataset, "SharedFunctionalGroupsSequence"), keyword)
-    return shared if shared is not None else first_item(dataset, keyword)
+        return ImplicitVRLittleEndian
+    return ExplicitVRLittleEndian if little else ExplicitVRBigEndian

@@ -5,16 +5,18 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.encaps import encapsulate, get_frame
+from pydicom.pixels import get_decoder
+from pydicom.uid import SecondaryCaptureImageStorage, generate_uid
 
 from gclnm.errors import ReadError
-from gclnm.images.dicom.files import frame_count, number, quiet, text, truncated
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-    from pydicom.dataset import Dataset
+from gclnm.images.dicom.elements import frame_count, number, text
+from gclnm.images.dicom.files import quiet, truncated
 
 __all__ = ["padding_values", "stored_frames"]
 
@@ -95,7 +97,7 @@ def _cut(dataset: Dataset, data: bytes, dtype: np.dtype[Any], frames: list[int],
     count = rows * columns
     want = frame_count(dataset) * count * dtype.itemsize
     if len(data) < want:
-        raise truncated(where, len(data), want)
+        raise truncated(where, f"the file ends too early: {len(data)} of {want} bytes")
     size = count * dtype.itemsize
     order = dtype.newbyteorder("<" if dataset.file_meta.TransferSyntaxUID.is_little_endian else ">")
     parts = [np.frombuffer(data, order, count, frame * size) for frame in frames]
@@ -120,8 +122,6 @@ def _decoded(dataset: Dataset, frame: int, where: str) -> NDArray[Any]:
 
 
 def _decoded_by_pydicom(dataset: Dataset, frame: int) -> NDArray[Any]:
-    from pydicom.pixels import get_decoder
-
     with quiet():
         decoder = get_decoder(dataset.file_meta.TransferSyntaxUID)
         array, _ = decoder.as_array(dataset, index=frame, raw=True)
@@ -134,12 +134,8 @@ def _decoded_by_itk(dataset: Dataset, frame: int) -> NDArray[Any]:
     Without rescale elements ITK hands out stored values; without a patient nothing private is written.
     """
     import SimpleITK as sitk
-    from pydicom.dataset import Dataset as NewDataset
-    from pydicom.dataset import FileMetaDataset
-    from pydicom.encaps import encapsulate, get_frame
-    from pydicom.uid import SecondaryCaptureImageStorage, generate_uid
 
-    bare = NewDataset()
+    bare = Dataset()
     bare.file_meta = FileMetaDataset()
     bare.file_meta.TransferSyntaxUID = dataset.file_meta.TransferSyntaxUID
     bare.file_meta.MediaStorageSOPClassUID = bare.SOPClassUID = SecondaryCaptureImageStorage

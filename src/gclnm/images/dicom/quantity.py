@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-import numpy as np
+from pydicom.dataset import Dataset
 
 from gclnm.errors import QuantityError
-from gclnm.images.dicom.files import first_item, group_item, number, private, text, words
-from gclnm.images.dicom.frametypes import FrameKind, frame_kind
+from gclnm.images.dicom.elements import Groups, number, text
+from gclnm.images.dicom.frames import kind_of, mapped_unit
+from gclnm.images.dicom.objects import modality_of
+from gclnm.images.volume import UNKNOWN
 
-if TYPE_CHECKING:
-    from pydicom.dataset import Dataset
-
-__all__ = ["UNKNOWN", "Scale", "frame_scale"]
-
-UNKNOWN = "unspecified"
+__all__ = ["Scale", "frame_scale"]
 
 # Rescale Type (0028,1054), PS3.3 C.11.1.1.2: code -> our name of the quantity.
 _RESCALE_TYPES = {
@@ -66,7 +62,7 @@ class Scale:
     rule: str
 
 
-def frame_scale(dataset: Dataset, frame: int = 0, where: str = "") -> Scale:
+def frame_scale(groups: Groups, where: str = "") -> Scale:
     """Slope, intercept and quantity of one frame.
 
     A real-world value map with a unit wins over Rescale Type; per-frame groups win over shared ones, and
@@ -77,34 +73,41 @@ def frame_scale(dataset: Dataset, frame: int = 0, where: str = "") -> Scale:
     QuantityError
         When values go through a look-up table, a slope is zero or no number, or maps contradict each other.
     """
-    modality = text(dataset, "Modality").upper()
-    scale = _rescale(dataset, frame, modality, where)
+    modality = modality_of(groups.dataset)
+    scale = _rescale(groups, modality, where)
     if modality == "PT":
         return scale
-    mapped = _real_world_scale(dataset, frame, where)
+    mapped = _real_world_scale(groups, where)
     return scale if mapped is None else mapped
 
 
-def _rescale(dataset: Dataset, frame: int, modality: str, where: str) -> Scale:
-    if first_item(dataset, "ModalityLUTSequence") is not None and number(dataset, "RescaleSlope") is None:
+def _rescale(groups: Groups, modality: str, where: str) -> Scale:
+    if groups.item("ModalityLUTSequence") is not None and number(groups.dataset, "RescaleSlope") is None:
         raise QuantityError(
             "stored values go through a Modality LUT, which is not supported",
             where=where,
             code="modality-lut",
         )
-    group = group_item(dataset, frame, "PixelValueTransformationSequence")
-    source = group if group is not None else dataset
+    group = groups.item("PixelValueTransformationSequence")
+    source = groups.dataset if group is None else group
     slope, intercept = number(source, "RescaleSlope"), number(source, "RescaleIntercept")
-    if slope is None and intercept is None:
-        slope, rule = 1.0, "no rescale in the header"
-    else:
-        rule = "rescale of the frame" if group is not None else "rescale of the slice"
-    slope, intercept = 1.0 if slope is None else slope, intercept or 0.0
-    if slope == 0 or not np.isfinite([slope, intercept]).all():
-        raise QuantityError("Rescale Slope is zero or no number", where=where, code="bad-rescale")
+    unread = [
+        name
+        for name, value in (("Rescale Slope", slope), ("Rescale Intercept", intercept))
+        if value is None and name.replace(" ", "") in source
+    ]
+    if unread or slope == 0:
+        raise QuantityError(
+            f"{unread[0] if unread else 'Rescale Slope'} is zero or no number",
+            where=where,
+            code="bad-rescale",
+        )
+    stated = slope is not None or intercept is not None
+    rule = f"rescale of the {'slice' if group is None else 'frame'}" if stated else "no rescale in the header"
     power, name = _rescale_type(text(source, "RescaleType"))
-    quantity = _quantity(dataset, frame, modality, name, rescaled=rule != "no rescale in the header")
-    return Scale(slope * 10.0**power, intercept * 10.0**power, quantity, rule)
+    factor = 10.0**power
+    quantity = _quantity(groups, modality, name, rescaled=stated)
+    return Scale((1.0 if slope is None else slope) * factor, (intercept or 0.0) * factor, quantity, rule)
 
 
 def _rescale_type(value: str) -> tuple[int, str | None]:
@@ -123,11 +126,12 @@ def _rescale_type(value: str) -> tuple[int, str | None]:
     return int(match[1] or 0), _RESCALE_TYPES[match[2].upper()]
 
 
-def _quantity(dataset: Dataset, frame: int, modality: str, named: str | None, *, rescaled: bool) -> str:
+def _quantity(groups: Groups, modality: str, named: str | None, *, rescaled: bool) -> str:
+    dataset = groups.dataset
     if modality == "PT":
         units = text(dataset, "Units").upper()
         return _PT_UNITS.get(units, f"units {units}" if units.isalnum() else UNKNOWN)
-    kind = _kind(dataset, frame, modality)
+    kind = kind_of(groups, modality)
     if modality == "CT":
         # Without Rescale Slope and Intercept nothing says that stored values are HU.
         plain = named or ("HU" if rescaled else UNKNOWN)
@@ -143,25 +147,6 @@ _CT_MAPS = frozenset({"ct-perfusion", "material", "unknown-unit"})
 _MR_SIGNAL = frozenset({"image", "trace", "subtraction", "reformat", "mip", "localizer"})
 
 
-def _kind(dataset: Dataset, frame: int, modality: str) -> FrameKind:
-    group = group_item(dataset, frame, f"{modality}ImageFrameTypeSequence")
-    source = dataset if group is None else group
-    return frame_kind(
-        modality,
-        words(group, "FrameType") or words(dataset, "ImageType"),
-        component=text(source, "ComplexImageComponent"),
-        ge_raw=_ge_raw_type(dataset),
-        rescale_type=text(dataset, "RescaleType"),
-        description=text(dataset, "SeriesDescription"),
-    )
-
-
-def _ge_raw_type(dataset: Dataset) -> int | None:
-    """GE: whether an image is magnitude (0), phase, real or imaginary."""
-    value = private(dataset, 0x0043, "GEMS_PARM_01", 0x2F)
-    return int(value) if value.isdecimal() else None
-
-
 def _map_quantity(dataset: Dataset, named: str | None) -> str:
     """What a CT map holds: its Rescale Type, else the unit in its name, else nobody knows."""
     if named not in (None, "HU", UNKNOWN):
@@ -172,10 +157,9 @@ def _map_quantity(dataset: Dataset, named: str | None) -> str:
     return "modified HU" if unit == "hu" else _UCUM.get(unit, UNKNOWN)
 
 
-def _real_world_scale(dataset: Dataset, frame: int, where: str) -> Scale | None:
+def _real_world_scale(groups: Groups, where: str) -> Scale | None:
     """The real-world value map of a frame, if it is linear and has a unit."""
-    item = group_item(dataset, frame, "RealWorldValueMappingSequence")
-    unit = text(first_item(item, "MeasurementUnitsCodeSequence"), "CodeValue")
+    item, unit = groups.item("RealWorldValueMappingSequence"), mapped_unit(groups)
     if item is None or unit in _NO_UNIT:
         return None
     slope, intercept = number(item, "RealWorldValueSlope"), number(item, "RealWorldValueIntercept")

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import numpy as np
 from pydicom.dataset import Dataset
 
-from gclnm.images.dicom.elements import FunctionalGroups, items, numbers, read, stamp, text, whole
+from gclnm.images.dicom.elements import Groups, as_number, items, number, stamp, text, whole
+from gclnm.images.dicom.frames import Plane, plane_of
+from gclnm.images.dicom.stack import sparse_stack
 
-__all__ = ["RoiHeader", "rtstruct_headers", "seg_headers"]
+__all__ = [
+    "RoiHeader",
+    "contours_of",
+    "frame_uid_of",
+    "is_closed",
+    "rtstruct_headers",
+    "seg_headers",
+    "segment_of",
+]
 
-CLOSED = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR", "CLOSED_PLANAR_XOR")
+# The second is how some write the third.
+CLOSED = frozenset({"CLOSED_PLANAR", "CLOSED_PLANAR_XOR", "CLOSEDPLANAR_XOR"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,51 +79,63 @@ class RoiHeader:
 def _owner(file: str, dataset: Dataset) -> dict[str, Any]:
     return {
         "file": file,
-        "sop_uid": text(read(dataset, "SOPInstanceUID")),
-        "series_uid": text(read(dataset, "SeriesInstanceUID")),
-        "study_uid": text(read(dataset, "StudyInstanceUID")),
-        "patient_id": text(read(dataset, "PatientID")),
-        "patient_sex": text(read(dataset, "PatientSex")),
-        "deidentified": text(read(dataset, "PatientIdentityRemoved")).upper() == "YES",
+        "sop_uid": text(dataset, "SOPInstanceUID"),
+        "series_uid": text(dataset, "SeriesInstanceUID"),
+        "study_uid": text(dataset, "StudyInstanceUID"),
+        "patient_id": text(dataset, "PatientID"),
+        "patient_sex": text(dataset, "PatientSex"),
+        "deidentified": text(dataset, "PatientIdentityRemoved").upper() == "YES",
     }
 
 
 def rtstruct_headers(file: str, dataset: Dataset) -> tuple[RoiHeader, ...]:
     """The ROIs of a structure set, in its order; contours are counted, their points are not read."""
     series = _referenced_series(dataset)
-    contours = {
-        whole(read(item, "ReferencedROINumber")): item for item in items(dataset, "ROIContourSequence")
-    }
-    frames = [
-        text(read(item, "FrameOfReferenceUID"))
-        for item in items(dataset, "ReferencedFrameOfReferenceSequence")
-    ]
     owner = _owner(file, dataset)
-    created = stamp(read(dataset, "StructureSetDate"), read(dataset, "StructureSetTime"))
+    created = stamp(text(dataset, "StructureSetDate"), text(dataset, "StructureSetTime"))
     rois = []
     for roi in items(dataset, "StructureSetROISequence"):
-        number = whole(read(roi, "ROINumber"))
-        drawn = items(contours.get(number), "ContourSequence")
-        closed = [c for c in drawn if text(read(c, "ContourGeometricType")).upper() in CLOSED]
+        number = whole(roi, "ROINumber")
+        drawn = contours_of(dataset, number)
+        closed = [contour for contour in drawn if is_closed(contour)]
         own = {uid for contour in drawn for uid in _referenced(contour, "ContourImageSequence")}
-        frame = text(read(roi, "ReferencedFrameOfReferenceUID")) or next((uid for uid in frames if uid), "")
-        holders = tuple(uid for uid, sops in series.items() if own & sops) or tuple(series)
         rois.append(
             RoiHeader(
                 **owner,
                 kind="rtstruct",
                 number=number if number is not None else -1,
-                name=text(read(roi, "ROIName")),
+                name=text(roi, "ROIName"),
                 n_contours=len(closed),
-                frame_uid=frame,
+                frame_uid=frame_uid_of(dataset, roi),
                 referenced=tuple(sorted(own or {uid for sops in series.values() for uid in sops})),
-                referenced_series=holders,
-                approval=text(read(dataset, "ApprovalStatus")),
+                referenced_series=tuple(uid for uid, sops in series.items() if own & sops) or tuple(series),
+                approval=text(dataset, "ApprovalStatus"),
                 created=created,
                 reason=_why_empty(number, len(drawn), len(closed)),
             )
         )
     return tuple(rois)
+
+
+def contours_of(dataset: Dataset, number: int | None) -> Sequence[Dataset]:
+    """All that was drawn of the ROI of a number: closed contours, open lines and points."""
+    for item in items(dataset, "ROIContourSequence"):
+        if whole(item, "ReferencedROINumber") == number:
+            return items(item, "ContourSequence")
+    return ()
+
+
+def is_closed(contour: Dataset) -> bool:
+    """Whether a contour says that it is closed, and has as many points as that takes."""
+    count = number(contour, "NumberOfContourPoints")
+    return text(contour, "ContourGeometricType").upper() in CLOSED and (count is None or count >= 3)
+
+
+def frame_uid_of(dataset: Dataset, roi: Dataset | None) -> str:
+    """Frame of reference that the coordinates of an ROI are in: its own, else the structure set's first."""
+    frames = items(dataset, "ReferencedFrameOfReferenceSequence")
+    known = (text(item, "FrameOfReferenceUID") for item in frames)
+    return text(roi, "ReferencedFrameOfReferenceUID") or next((uid for uid in known if uid), "")
 
 
 def _why_empty(number: int | None, n_drawn: int, n_closed: int) -> str:
@@ -124,7 +147,7 @@ def _why_empty(number: int | None, n_drawn: int, n_closed: int) -> str:
 
 
 def _referenced(dataset: Dataset, keyword: str) -> set[str]:
-    found = (text(read(item, "ReferencedSOPInstanceUID")) for item in items(dataset, keyword))
+    found = (text(item, "ReferencedSOPInstanceUID") for item in items(dataset, keyword))
     return {uid for uid in found if uid}
 
 
@@ -134,29 +157,27 @@ def _referenced_series(dataset: Dataset) -> dict[str, set[str]]:
     for frame in items(dataset, "ReferencedFrameOfReferenceSequence"):
         for study in items(frame, "RTReferencedStudySequence"):
             for one in items(study, "RTReferencedSeriesSequence"):
-                uid = text(read(one, "SeriesInstanceUID"))
+                uid = text(one, "SeriesInstanceUID")
                 series.setdefault(uid, set()).update(_referenced(one, "ContourImageSequence"))
     return series
 
 
 def seg_headers(file: str, dataset: Dataset) -> tuple[RoiHeader, ...]:
     """The segments of a segmentation object, with the grid that their frames span."""
-    shared = next(iter(items(dataset, "SharedFunctionalGroupsSequence")), None)
-    frames = [FunctionalGroups(own, shared) for own in items(dataset, "PerFrameFunctionalGroupsSequence")]
-    grid, reason = _seg_grid(dataset, frames)
-    by_segment: dict[int | None, list[FunctionalGroups]] = {}
+    frames = Groups.of(dataset)
+    grid, reason = _seg_grid(frames)
+    by_segment: dict[int | None, list[Groups]] = {}
     for frame in frames:
-        segment = whole(frame.get("SegmentIdentificationSequence", "ReferencedSegmentNumber"))
-        by_segment.setdefault(segment, []).append(frame)
+        by_segment.setdefault(segment_of(frame), []).append(frame)
     series = {
-        text(read(item, "SeriesInstanceUID")): _referenced(item, "ReferencedInstanceSequence")
+        text(item, "SeriesInstanceUID"): _referenced(item, "ReferencedInstanceSequence")
         for item in items(dataset, "ReferencedSeriesSequence")
     }
     everything = {uid for sops in series.values() for uid in sops}
     owner = _owner(file, dataset)
     segments = []
     for item in items(dataset, "SegmentSequence"):
-        number = whole(read(item, "SegmentNumber"))
+        number = whole(item, "SegmentNumber")
         own_frames = by_segment.get(number, [])
         # A label map has no segment per frame: every frame may hold every segment.
         own = {uid for frame in own_frames or frames for uid in _sources(frame)} or everything
@@ -167,69 +188,34 @@ def seg_headers(file: str, dataset: Dataset) -> tuple[RoiHeader, ...]:
                 **grid,
                 kind="seg",
                 number=number if number is not None else -1,
-                name=text(read(item, "SegmentLabel")) or text(read(item, "SegmentDescription")),
+                name=text(item, "SegmentLabel") or text(item, "SegmentDescription"),
                 n_contours=len(own_frames or frames),
-                frame_uid=text(read(dataset, "FrameOfReferenceUID")),
+                frame_uid=text(dataset, "FrameOfReferenceUID"),
                 referenced=tuple(sorted(own)),
                 referenced_series=tuple(uid for uid, sops in series.items() if own & sops) or tuple(series),
-                approval=text(read(dataset, "ApprovalStatus")),
-                created=stamp(read(dataset, "ContentDate"), read(dataset, "ContentTime")),
+                approval=text(dataset, "ApprovalStatus"),
+                created=stamp(text(dataset, "ContentDate"), text(dataset, "ContentTime")),
                 reason=reason or missing,
             )
         )
     return tuple(segments)
 
 
-def _sources(frame: FunctionalGroups) -> set[str]:
+def segment_of(frame: Groups) -> int | None:
+    """Number of the segment that a frame of a segmentation shows; None in a label map."""
+    found = as_number(frame.get("SegmentIdentificationSequence", "ReferencedSegmentNumber"))
+    return None if found is None else int(found)
+
+
+def _sources(frame: Groups) -> set[str]:
     derivation = frame.item("DerivationImageSequence")
     return _referenced(derivation, "SourceImageSequence") if derivation is not None else set()
 
 
-def _seg_grid(dataset: Dataset, frames: list[FunctionalGroups]) -> tuple[dict[str, Any], str]:
+def _seg_grid(frames: list[Groups]) -> tuple[dict[str, Any], str]:
     """The grid that the frames of all segments lie on, or why there is none."""
-    rows, columns = whole(read(dataset, "Rows")) or 0, whole(read(dataset, "Columns")) or 0
-    positions, orientations = [], set()
-    spacing: tuple[float, ...] = ()
-    thickness: float | None = None
-    for frame in frames:
-        place = numbers(frame.get("PlanePositionSequence", "ImagePositionPatient"))
-        cosines = numbers(frame.get("PlaneOrientationSequence", "ImageOrientationPatient"))
-        if len(place) != 3 or len(cosines) != 6:
-            return {}, "the segmentation has no position or orientation"
-        positions.append(place)
-        orientations.add(tuple(round(c, 4) for c in cosines))
-        spacing = spacing or numbers(frame.get("PixelMeasuresSequence", "PixelSpacing"))
-        steps = numbers(frame.get("PixelMeasuresSequence", "SpacingBetweenSlices")) or numbers(
-            frame.get("PixelMeasuresSequence", "SliceThickness")
-        )
-        thickness = thickness or (steps[0] if steps else None)
-    if not positions or len(spacing) != 2:
-        return {}, "the segmentation has no frames on a grid"
-    if len(orientations) > 1:
-        return {}, "the frames of the segmentation have several orientations"
-    cosines = numbers(frames[0].get("PlaneOrientationSequence", "ImageOrientationPatient"))
-    return _grid(rows, columns, np.asarray(positions), np.asarray(cosines), spacing, thickness), ""
-
-
-def _grid(
-    rows: int,
-    columns: int,
-    positions: np.ndarray[Any, np.dtype[np.float64]],
-    cosines: np.ndarray[Any, np.dtype[np.float64]],
-    spacing: tuple[float, ...],
-    thickness: float | None,
-) -> dict[str, Any]:
-    normal = np.cross(cosines[:3], cosines[3:])
-    heights = np.unique(np.round(positions @ normal, 3))
-    steps = np.diff(heights)
-    # Empty frames may be left out: the smallest step is the distance of slices.
-    step = float(steps.min()) if steps.size else float(thickness or 1.0)
-    count = round(float(heights[-1] - heights[0]) / step) + 1
-    first = positions[int(np.argmin(positions @ normal))]
-    direction = np.column_stack([cosines[:3], cosines[3:], normal])
-    return {
-        "size": (columns, rows, count),
-        "spacing": (spacing[1], spacing[0], step),
-        "origin": tuple(float(value) for value in first),
-        "direction": tuple(float(value) for value in direction.ravel()),
-    }
+    found, _ = sparse_stack([Plane(**plane_of(frame)) for frame in frames])
+    if found.faults:
+        return {}, f"the frames of the segmentation make no grid: {found.faults[0].what}"
+    grid = {"size": found.size, "spacing": found.spacing, "origin": found.origin}
+    return grid | {"direction": found.direction}, ""

@@ -8,19 +8,17 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gclnm.images.dicom.bvalues import same_b
-from gclnm.images.dicom.headers import FrameHeader
+from gclnm.images.dicom.frames import FrameHeader
+from gclnm.images.dicom.stack import SAME_AXES, SAME_PLACE_MM, heights
 
-__all__ = ["Group", "clusters", "heights", "split_series"]
+__all__ = ["Group", "clusters", "split_series"]
 
 Frames = list[FrameHeader]
 Group = tuple[str, Frames]
 Key = Callable[[FrameHeader], Any]
 
-SAME_PLACE_MM = 0.02
-SAME_AXES = 1e-3
 MOST_ORIENTATIONS = 12
 
 
@@ -53,15 +51,6 @@ def clusters(values: Sequence[float], same: Callable[[float, float], bool]) -> l
             lowest, current = values[index], current + 1
         numbers[int(index)] = current
     return numbers
-
-
-def heights(frames: Sequence[FrameHeader]) -> NDArray[np.float64]:
-    """Positions (n,) along the slice normal in mm; 0 for frames that hold a whole tiled volume."""
-    if any(f.position is None or f.orientation is None for f in frames):
-        return np.zeros(len(frames))
-    axes = np.array([f.orientation for f in frames], dtype=float).mean(axis=0)
-    normal = np.cross(axes[:3], axes[3:])
-    return np.array([f.position for f in frames], dtype=float) @ normal
 
 
 def _join(label: str, part: str) -> str:

@@ -5,29 +5,28 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
 
-from gclnm.errors import GeometryError, QuantityError, ReadError
+from gclnm.errors import QuantityError, ReadError
+from gclnm.images.air import AIR_HU, clamp, clamped
+from gclnm.images.dicom.assemble import TILED
+from gclnm.images.dicom.elements import Groups, frame_count
 from gclnm.images.dicom.facts import pet_facts, scanner_facts, slice_facts
-from gclnm.images.dicom.files import frame_count, group_item, number, read_dataset, text, words
+from gclnm.images.dicom.files import quiet, read_dataset
+from gclnm.images.dicom.frames import FrameHeader, frame_headers
 from gclnm.images.dicom.pixels import padding_values, stored_frames
 from gclnm.images.dicom.quantity import Scale, frame_scale
-from gclnm.images.dicom.stack import Plane, stack
+from gclnm.images.dicom.stack import stack
 from gclnm.images.geometry import Geometry
 from gclnm.images.sample import VolumeRef
-from gclnm.images.volume import Step, Volume
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-    from pydicom.dataset import Dataset
-
-    from gclnm.images.volume import Fact
+from gclnm.images.volume import Fact, Step, Volume
 
 __all__ = ["load_dicom"]
 
-AIR_HU = -1024.0
 _EMPTY = np.empty((0, 0), dtype=np.float32)
 # A "padding" value that would be a plausible tissue is more likely a wrong tag than 10,000 missing voxels.
 _TISSUE_HU = (-900.0, 3071.0)
@@ -44,6 +43,7 @@ class _Counts:
     syntaxes: set[str] = field(default_factory=set)
 
 
+@quiet()
 def load_dicom(ref: VolumeRef) -> Volume:
     """Load the volume that ``ref`` names: sorted by position, rescaled slice by slice, padding masked.
 
@@ -57,26 +57,21 @@ def load_dicom(ref: VolumeRef) -> Volume:
         Slices hold different quantities.
     """
     where = ref.files[0]
-    planes: list[Plane] = []
+    headers: list[FrameHeader] = []
     slices: list[NDArray[np.float32]] = []
     facts: dict[str, Fact] = {}
     pet: list[dict[str, Fact]] = []
     counts = _Counts()
-    frame_uids: set[str] = set()
     for dataset, frames, path in _objects(ref):
         facts = facts or scanner_facts(dataset)
-        _check_tiles(dataset, path)
         counts.syntaxes.add(dataset.file_meta.TransferSyntaxUID.name)
-        frame_uids.add(text(dataset, "FrameOfReferenceUID"))
         if facts["modality"] == "PT":
             pet.append(slice_facts(dataset))
-        stored = stored_frames(dataset, frames, path)
-        for array, frame in zip(stored, frames, strict=True):
-            planes.append(_plane(dataset, frame))
-            slices.append(_measured(array, dataset, frame, path, counts))
-    if len(frame_uids) > 1:
-        raise GeometryError("slices lie in several frames of reference", where=where, code="mixed-frames")
-    geometry, order, notes = _grid(planes, frame_uids.pop(), where)
+        groups, known = Groups.of(dataset), frame_headers(dataset, path)
+        for array, frame in zip(stored_frames(dataset, frames, path), frames, strict=True):
+            headers.append(known[frame if len(known) > 1 else 0])
+            slices.append(_measured(array, groups[frame], path, counts))
+    geometry, order, notes = _grid(headers, where)
     quantity = _one_quantity(counts, where)
     if pet:
         facts |= pet_facts(pet)
@@ -95,63 +90,20 @@ def _objects(ref: VolumeRef) -> Iterator[tuple[Dataset, list[int], str]]:
     """Datasets of the volume with the frames to take from each."""
     for path in ref.files:
         dataset = read_dataset(path)
-        frames = list(ref.frames) if len(ref.files) == 1 and ref.frames else list(range(frame_count(dataset)))
-        yield dataset, frames, path
+        frames = list(ref.frames) if len(ref.files) == 1 and ref.frames else range(frame_count(dataset))
+        yield dataset, list(frames), path
 
 
-def _check_tiles(dataset: Dataset, where: str) -> None:
-    if {"MOSAIC", "VFRAME"}.intersection(words(dataset, "ImageType")):
-        raise ReadError(
-            "each file holds a whole volume as tiles of one image, which is not supported",
-            where=where,
-            fix="Export the series as enhanced or single-slice DICOM.",
-            code="tiled-volume",
-        )
-
-
-def _plane(dataset: Dataset, frame: int) -> Plane:
-    position = _numbers(dataset, frame, "PlanePositionSequence", "ImagePositionPatient", 3)
-    orientation = _numbers(dataset, frame, "PlaneOrientationSequence", "ImageOrientationPatient", 6)
-    spacing = _numbers(dataset, frame, "PixelMeasuresSequence", "PixelSpacing", 2)
-    measures = group_item(dataset, frame, "PixelMeasuresSequence")
-    source = dataset if measures is None else measures
-    return Plane(
-        position=None if position is None else (position[0], position[1], position[2]),
-        orientation=orientation,
-        spacing_mm=None if spacing is None else (spacing[0], spacing[1]),
-        rows=int(dataset.Rows),
-        columns=int(dataset.Columns),
-        thickness_mm=number(source, "SliceThickness"),
-        step_mm=number(source, "SpacingBetweenSlices"),
-    )
-
-
-def _numbers(
-    dataset: Dataset, frame: int, sequence: str, keyword: str, count: int
-) -> tuple[float, ...] | None:
-    group = group_item(dataset, frame, sequence)
-    parts = text(dataset if group is None else group, keyword).split("\\")
-    try:
-        values = tuple(float(part) for part in parts)
-    except ValueError:
-        return None
-    return values if len(values) == count and np.isfinite(values).all() else None
-
-
-def _measured(
-    stored: NDArray[Any], dataset: Dataset, frame: int, where: str, counts: _Counts
-) -> NDArray[np.float32]:
+def _measured(stored: NDArray[Any], groups: Groups, where: str, counts: _Counts) -> NDArray[np.float32]:
     """One frame in its quantity, padding set to air (CT) or zero."""
-    scale = frame_scale(dataset, frame, where)
+    scale = frame_scale(groups, where)
     counts.scales[scale] += 1
     values = stored * np.float64(scale.slope) + scale.intercept
-    padded = _padding(stored, dataset, scale, counts)
+    padded = _padding(stored, groups.dataset, scale, counts)
     if padded is not None:
         values[padded] = AIR_HU if scale.quantity == "HU" else 0.0
     if scale.quantity == "HU":
-        below = values < AIR_HU
-        counts.below_air += int(below.sum())
-        values[below] = AIR_HU
+        counts.below_air += clamp(values)
     return values.astype(np.float32)
 
 
@@ -173,18 +125,27 @@ def _padding(
     return padded
 
 
-def _grid(planes: Sequence[Plane], frame_uid: str, where: str) -> tuple[Geometry, list[int], str]:
-    first = planes[0]
-    if all(p.position is None and p.orientation is None and p.spacing_mm is None for p in planes):
+def _grid(headers: Sequence[FrameHeader], where: str) -> tuple[Geometry, list[int], str]:
+    first = headers[0]
+    if first.tiles:
+        raise ReadError(
+            TILED,
+            where=where,
+            fix="Export the series as enhanced or single-slice DICOM.",
+            code=first.tiles,
+        )
+    if all(h.position is None and h.orientation is None and h.spacing is None for h in headers):
         # Nothing can be placed on such an image, yet its pixels can be looked at.
-        size = (first.columns, first.rows, len(planes))
+        size = (first.columns, first.rows, len(headers))
         note = "the header has no positions: an index grid of 1 mm without a frame of reference"
-        return Geometry(size=size, spacing_mm=(1.0, 1.0, 1.0)), list(range(len(planes))), note
-    geometry, order = stack(planes, frame_uid=frame_uid, where=where)
+        return Geometry(size=size, spacing_mm=(1.0, 1.0, 1.0)), list(range(len(headers))), note
+    found = stack(headers)
     note = ""
-    if len(planes) == 1 and not (first.step_mm or first.thickness_mm):
+    if len(headers) == 1 and np.isnan(found.spacing[2]):
+        # Without any word about it 1 mm is as good as another.
+        found.spacing = (*found.spacing[:2], 1.0)
         note = "one slice without a thickness: taken as 1 mm"
-    return geometry, order, note
+    return found.geometry(where), found.order, note
 
 
 def _stacked(slices: list[NDArray[np.float32]], order: Sequence[int]) -> NDArray[np.float32]:
@@ -232,6 +193,4 @@ def _history(ref: VolumeRef, counts: _Counts, quantity: str, notes: str) -> tupl
     if counts.doubtful_padding:
         note = "Pixel Padding Value lies among tissue: left as it is"
         steps.append(Step("padding", {"voxels": counts.doubtful_padding}, note))
-    if counts.below_air:
-        steps.append(Step("clamp", {"voxels": counts.below_air, "set_to": AIR_HU}, "values below -1024 HU"))
-    return tuple(steps)
+    return (*steps, *clamped(counts.below_air))

@@ -5,15 +5,28 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from gclnm.errors import GclnmError, ReadError
-from gclnm.images.files.nifti import require_whole
-from gclnm.images.files.voxels import labels_in_file
+from gclnm.errors import GclnmError
+from gclnm.images.files.voxels import COLOUR, labels_in_file, reading, why_no_volume
 
-__all__ = ["SUFFIXES", "ImageHeader", "Label", "is_mask_name", "name_tokens", "read_image_header", "stem"]
+if TYPE_CHECKING:
+    import SimpleITK as sitk
+
+__all__ = [
+    "SUFFIXES",
+    "ImageHeader",
+    "Label",
+    "is_image_name",
+    "is_mask_name",
+    "name_tokens",
+    "read_image_header",
+    "read_labels",
+    "stem",
+]
 
 SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
 MASK_WORDS = frozenset({"mask", "seg", "segmentation", "label", "labels", "roi", "contour"})
@@ -97,6 +110,17 @@ def name_tokens(path: str) -> list[str]:
     return [word for word in re.split(r"[\W_]+", stem(path)) if word]
 
 
+def is_image_name(path: str) -> bool:
+    """Whether a file is NIfTI, NRRD or MetaImage by its name.
+
+    Examples
+    --------
+    >>> is_image_name("a/CT.NII.gz"), is_image_name("a/0001.dcm")
+    (True, False)
+    """
+    return path.lower().endswith(SUFFIXES)
+
+
 def is_mask_name(path: str) -> bool:
     """Whether a file is a label map by its name: ``.seg.nrrd``, or one of the words of masks in it.
 
@@ -115,38 +139,24 @@ def read_image_header(path: str | Path) -> ImageHeader:
 
     Raises
     ------
-    ReadError
-        When the file cannot be read.
+    ReadError, GeometryError
+        When the file cannot be read, or its axes are not perpendicular.
     """
-    import SimpleITK as sitk
-
     file = str(path)
-    reader = sitk.ImageFileReader()
-    reader.SetFileName(file)
-    shown = sitk.ProcessObject.GetGlobalWarningDisplay()
-    sitk.ProcessObject.SetGlobalWarningDisplay(False)
-    try:
-        require_whole(file)
-        reader.ReadImageInformation()
-    except RuntimeError as error:
-        raise ReadError(
-            "the image file cannot be read", where=file, fix="Copy or export the file again."
-        ) from error
-    finally:
-        sitk.ProcessObject.SetGlobalWarningDisplay(shown)
+    reader = _information(file)
     dimensions = reader.GetDimension()
     size = tuple(int(n) for n in reader.GetSize())
-    flat = dimensions == 4 and size[3] == 1
     direction = reader.GetDirection()
     is_mask = is_mask_name(file)
     labels: tuple[Label, ...] = ()
-    reason = ""
-    if dimensions != 3 and not flat:
-        reason = f"an image of {dimensions} dimensions is not a volume"
-    elif is_mask:
-        labels, reason = _labels(file, reader)
-    elif reader.GetNumberOfComponents() != 1:
-        reason = "the image has several components a voxel"
+    reason = why_no_volume(size)
+    if is_mask and not reason:
+        try:
+            labels = _labels(file, reader)
+        except GclnmError as error:
+            reason = error.what
+    elif not reason and reader.GetNumberOfComponents() != 1:
+        reason = COLOUR
     return ImageHeader(
         file=file,
         is_mask=is_mask,
@@ -164,25 +174,41 @@ def read_image_header(path: str | Path) -> ImageHeader:
     )
 
 
-def _labels(file: str, reader: object) -> tuple[tuple[Label, ...], str]:
-    """Labels of a label map: as a .seg.nrrd header lists them, else as its voxels hold them."""
-    keys = set(reader.GetMetaDataKeys())  # type: ignore[attr-defined]
+def read_labels(path: str) -> tuple[Label, ...]:
+    """Labels of a label map of any name: as a .seg.nrrd header lists them, else as its voxels hold them.
+
+    Raises
+    ------
+    ReadError, GeometryError
+        When the file cannot be read, is no volume, or holds no labels.
+    """
+    return _labels(path, _information(path))
+
+
+def _information(file: str) -> sitk.ImageFileReader:
+    import SimpleITK as sitk
+
+    reader = sitk.ImageFileReader()
+    with reading(file) as place:
+        reader.SetFileName(place)
+        reader.ReadImageInformation()
+    return reader
+
+
+def _labels(file: str, reader: sitk.ImageFileReader) -> tuple[Label, ...]:
+    keys = set(reader.GetMetaDataKeys())
     listed = sorted(int(m.group(1)) for key in keys if (m := re.fullmatch(r"Segment(\d+)_LabelValue", key)))
 
     def field(index: int, name: str) -> str:
         key = f"Segment{index}_{name}"
-        return str(reader.GetMetaData(key)).strip() if key in keys else ""  # type: ignore[attr-defined]
+        return str(reader.GetMetaData(key)).strip() if key in keys else ""
 
     if listed:
-        return tuple(_listed_label(field, index) for index in listed), ""
-    try:
-        return tuple(Label(layer, value) for layer, value in labels_in_file(file)), ""
-    except GclnmError as error:
-        return (), error.what
+        return tuple(_listed_label(field, index) for index in listed)
+    return tuple(Label(layer, value) for layer, value in labels_in_file(file))
 
 
-def _listed_label(field: object, index: int) -> Label:
-    assert callable(field)
+def _listed_label(field: Callable[[int, str], str], index: int) -> Label:
     layer, value = field(index, "Layer"), field(index, "LabelValue")
     extent = [int(n) for n in re.findall(r"-?\d+", field(index, "Extent"))]
     empty = len(extent) == 6 and any(low > high for low, high in zip(extent[::2], extent[1::2], strict=True))

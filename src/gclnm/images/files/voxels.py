@@ -2,39 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gclnm.errors import GeometryError, ReadError
-from gclnm.images.dicom.quantity import UNKNOWN
+from gclnm.images.air import clamp, clamped
 from gclnm.images.files.nifti import alone, not_finite, require_whole
 from gclnm.images.sample import MaskRef, VolumeRef
-from gclnm.images.volume import Mask, Step, Volume, from_sitk
+from gclnm.images.volume import UNKNOWN, Mask, Step, Volume, from_sitk
 
 if TYPE_CHECKING:
     import SimpleITK as sitk
 
     from gclnm.images.volume import Fact
 
-__all__ = ["labels_in_file", "load_image_file", "load_labelmap"]
+__all__ = ["COLOUR", "labels_in_file", "load_image_file", "load_labelmap", "reading", "why_no_volume"]
 
-AIR_HU = -1024.0
+COLOUR = "the image has several components a voxel"
 
 
 @contextmanager
-def _silent() -> Iterator[None]:
-    """Keep ITK from writing remarks about headers to the terminal."""
+def reading(path: str) -> Iterator[str]:
+    """The path at which ITK reads a file, its remarks silenced and its errors as those of this library.
+
+    Raises
+    ------
+    ReadError
+        The file is absent, was cut, is unknown to ITK or damaged.
+    GeometryError
+        Its axes are not perpendicular.
+    """
     import SimpleITK as sitk
 
     shown = sitk.ProcessObject.GetGlobalWarningDisplay()
     sitk.ProcessObject.SetGlobalWarningDisplay(False)
     try:
-        yield
+        require_whole(path)
+        with alone(path) as file:
+            yield file
+    except FileNotFoundError:
+        raise ReadError(
+            "the file is not there", where=path, fix="Scan the folder again.", code="file-missing"
+        ) from None
+    except RuntimeError as error:
+        if "orthonormal" in str(error):
+            raise GeometryError("the axes of the image are not perpendicular", where=path) from error
+        raise ReadError(
+            "the file cannot be read as an image", where=path, fix="Copy or export it again."
+        ) from error
     finally:
         sitk.ProcessObject.SetGlobalWarningDisplay(shown)
+
+
+def why_no_volume(size: Sequence[int]) -> str:
+    """Why an image of this size is no volume; empty where it is one. A fourth dimension of one is none."""
+    if len(size) == 3 or (len(size) == 4 and size[3] == 1):
+        return ""
+    return f"an image of {len(size)} dimensions is not a volume"
 
 
 def read_image(path: str) -> sitk.Image:
@@ -49,28 +76,11 @@ def read_image(path: str) -> sitk.Image:
     """
     import SimpleITK as sitk
 
-    try:
-        require_whole(path)
-        with _silent(), alone(path) as file:
-            image = sitk.ReadImage(file)
-    except FileNotFoundError:
-        raise ReadError("the file is not there", where=path, code="file-missing") from None
-    except RuntimeError as error:
-        if "orthonormal" in str(error):
-            raise GeometryError("the axes of the image are not perpendicular", where=path) from error
-        raise ReadError(
-            "the file cannot be read as an image", where=path, fix="Copy or export it again."
-        ) from error
-    if image.GetDimension() == 4 and image.GetSize()[3] == 1:
-        image = image[:, :, :, 0]
-    if image.GetDimension() != 3:
-        raise GeometryError(
-            f"an image of {image.GetDimension()} dimensions is not a volume",
-            where=path,
-            fix="Store one volume a file.",
-            code="not-a-volume",
-        )
-    return image
+    with reading(path) as file:
+        image = sitk.ReadImage(file)
+    if reason := why_no_volume(image.GetSize()):
+        raise GeometryError(reason, where=path, fix="Store one volume a file.", code="not-a-volume")
+    return image[:, :, :, 0] if image.GetDimension() == 4 else image
 
 
 def load_image_file(ref: VolumeRef) -> Volume:
@@ -82,18 +92,16 @@ def load_image_file(ref: VolumeRef) -> Volume:
     path = ref.files[0]
     image = read_image(path)
     if image.GetNumberOfComponentsPerPixel() != 1:
-        raise ReadError("the image has several components a voxel", where=path, code="colour")
+        raise ReadError(COLOUR, where=path, code="colour")
     values, geometry = from_sitk(image)
     array = values.astype(np.float32)
     if (wrong := not_finite(path)) is not None:
         array[wrong.reshape(array.shape)] = np.nan
     quantity = {"CT": "HU", "MR": "arbitrary"}.get(ref.modality.upper(), UNKNOWN)
-    steps = [Step("load", {"slices": geometry.size[2], "pixel_type": image.GetPixelIDTypeAsString()})]
-    if quantity == "HU" and (below := int((array < AIR_HU).sum())):
-        array = np.maximum(array, np.float32(AIR_HU))
-        steps.append(Step("clamp", {"voxels": below, "set_to": AIR_HU}, "values below -1024 HU"))
+    step = Step("load", {"slices": geometry.size[2], "pixel_type": image.GetPixelIDTypeAsString()})
+    below = clamp(array) if quantity == "HU" else 0
     facts: dict[str, Fact] = {"modality": ref.modality.upper()}
-    return Volume(array, geometry, quantity, facts, tuple(steps))
+    return Volume(array, geometry, quantity, facts, (step, *clamped(below)))
 
 
 def load_labelmap(ref: MaskRef) -> Mask:
