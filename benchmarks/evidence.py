@@ -153,7 +153,7 @@ def parity(samples: gclnm.Samples) -> None:
     radiomics.setVerbosity(logging.CRITICAL)
     heading("Numbers: against pyradiomics called directly, largest relative difference")
     settings = {
-        "binWidth": 25,
+        "binWidth": 10,
         "resampledPixelSpacing": [1, 1, 1],
         "interpolator": "sitkBSpline",
         "padDistance": 10,

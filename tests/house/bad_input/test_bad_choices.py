@@ -144,7 +144,7 @@ def test_an_unknown_recipe(name, say):
 
 def test_a_recipe_that_changed_under_an_existing_set(run, catalog, recipe, say):
     samples = gclnm.pair(catalog, roi="GTV")
-    other = recipe.with_(prepare__discretise__bin_width=10)
+    other = recipe.with_(prepare__discretise__bin_width=20)
     with pytest.raises(StoreError) as caught:
         gclnm.extract(samples, other, store=run.store)
     say(caught.value)
