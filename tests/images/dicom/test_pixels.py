@@ -14,7 +14,6 @@ from pydicom.encaps import encapsulate
 from gclnm.errors import ReadError
 from gclnm.images.dicom.files import read_dataset
 from gclnm.images.dicom.pixels import padding_values, stored_frames
-from gclnm.images.dicom.whole import is_cut
 
 TWINS = [
     "MR_small_RLE",
@@ -180,23 +179,3 @@ def test_padding_has_the_sign_of_the_pixels(
     if last is not None:
         dataset.add_new("PixelPaddingRangeLimit", "SS", last)
     assert padding_values(dataset) == expected
-
-
-@pytest.mark.parametrize(
-    ("name", "cut"),
-    [
-        ("rtstruct", False),
-        ("rtplan", False),
-        ("UN_sequence", False),
-        ("priv_SQ", False),
-        ("MR_small_bigendian", False),
-        ("MR_small_RLE", False),
-        ("rtplan_truncated", True),
-        ("MR_truncated", True),
-    ],
-)
-def test_a_file_that_is_cut_is_told_from_a_whole_one_by_its_lengths(name: str, cut: bool) -> None:
-    dataset = sample(name)
-    implicit, little = dataset.original_encoding
-    data = Path(str(get_testdata_file(f"{name}.dcm", download=False))).read_bytes()
-    assert is_cut(data, implicit=bool(implicit), little=bool(little)) is cut

@@ -206,6 +206,30 @@ def test_frames_of_an_enhanced_object_are_one_volume_with_their_own_rescale(
         load_volume(ref)  # all eight frames are not one volume
 
 
+def test_multiframe_files_of_one_frame_each_are_one_volume(write_series: Series, tmp_path: Path) -> None:
+    from gclnm.catalog.scan import scan
+
+    classic = write_series(STORED, [9.0, 0.0, 6.0, 3.0])
+    folder = tmp_path / "spread"
+    folder.mkdir()
+    for k, file in enumerate(classic.files):
+        enhanced(replace(classic, files=(file,)), folder / f"{k}", ["AXIAL"])
+    catalog = scan(folder, progress=False)
+    (row,) = catalog.volumes.to_dict("records")
+    assert (row["usable"], row["flags"], row["n_slices"]) == (True, "", 4)
+    volume = load_volume(catalog.volume_ref(row["volume_id"]))
+    np.testing.assert_array_equal(volume.array, load_volume(classic).array)
+
+
+def test_a_slope_that_is_no_number_is_not_taken_for_one(write_series: Series) -> None:
+    ref = write_series(STORED)
+    path = Path(ref.files[1])
+    slope = b"\x28\x00\x53\x10DS\x04\x00"
+    path.write_bytes(path.read_bytes().replace(slope + b"1.0 ", slope + b"none"))
+    with pytest.raises(QuantityError, match="no number"):
+        load_volume(ref)
+
+
 def test_a_folder_of_one_series_is_read_and_one_of_two_is_refused(write_series: Series) -> None:
     ref = write_series(STORED)
     folder = Path(ref.files[0]).parent
