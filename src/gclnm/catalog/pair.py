@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import pandas as pd
 
-from gclnm.catalog.build import (
+from gclnm.catalog.pairing.build import (
     Place,
     Rule,
     make_sample,
@@ -21,12 +21,12 @@ from gclnm.catalog.build import (
     unpaired_table,
     usual_modality,
 )
-from gclnm.catalog.link import Linker, On, Record, Refusal
-from gclnm.catalog.names import RoiPattern, natural, patterns, refuse_without_match, text_key
-from gclnm.catalog.roles import attach_roles
+from gclnm.catalog.pairing.link import Linker, On, Record, Refusal
+from gclnm.catalog.pairing.names import RoiPattern, natural, patterns, refuse_without_match, text_key
+from gclnm.catalog.pairing.roles import attach_roles
+from gclnm.catalog.pairing.split import component_count
+from gclnm.catalog.pairing.versions import NO_RATER, Candidate, Prefer, Rater, Raters, resolve
 from gclnm.catalog.samples import Samples
-from gclnm.catalog.split import component_count
-from gclnm.catalog.versions import NO_RATER, Candidate, Prefer, Rater, Raters, resolve
 from gclnm.errors import InputError
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def pair(
     _check(on, prefer, split, rule)
     modalities = _modalities(modality)
     if manifest is not None:
-        from gclnm.catalog.manifest import pair_manifest
+        from gclnm.catalog.pairing.manifest import pair_manifest
 
         return pair_manifest(catalog, manifest, roi=roi, modalities=modalities, rule=rule)
     _check_modalities(catalog, modalities)

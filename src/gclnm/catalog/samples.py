@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
 import pandas as pd
 
 from gclnm.catalog import choose, show
-from gclnm.catalog.build import NUMBERS, TEXTS, recoordinated
 from gclnm.catalog.expressions import rows_where
+from gclnm.catalog.pairing.build import NUMBERS, TEXTS, recoordinated
 from gclnm.errors import InputError
 from gclnm.images.sample import Coordinate, Sample
 from gclnm.schemas.samples import EXCLUDED, SAMPLES, UNPAIRED
@@ -253,7 +253,7 @@ class Samples(Sequence[Sample]):
         ``modality``, ``timepoint``; further columns become coordinates. Relative paths start at the
         CSV file, or at the working directory.
         """
-        from gclnm.catalog.manifest import from_table
+        from gclnm.catalog.pairing.manifest import from_table
 
         return from_table(table)
 

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from gclnm.catalog.cache import Cache, cache_file
 from gclnm.catalog.catalog import Catalog
-from gclnm.catalog.collect import Collection
-from gclnm.catalog.patients import PatientKey, key_function
-from gclnm.catalog.reading import read_records
-from gclnm.catalog.rows import series_rows
-from gclnm.catalog.walk import Tree, walk
+from gclnm.catalog.scanning.cache import Cache, cache_file
+from gclnm.catalog.scanning.collect import Collection
+from gclnm.catalog.scanning.patients import PatientKey, key_function
+from gclnm.catalog.scanning.reading import read_records
+from gclnm.catalog.scanning.rows import series_rows
+from gclnm.catalog.scanning.walk import Tree, walk
 from gclnm.schemas.problems import PROBLEMS
 from gclnm.schemas.segmentations import SEGMENTATIONS
 from gclnm.schemas.table import Table

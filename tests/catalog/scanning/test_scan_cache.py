@@ -9,10 +9,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-import gclnm.catalog.reading as reading
-from gclnm.catalog.cache import cache_file
-from gclnm.catalog.records import from_json, read_record, to_json
+import gclnm.catalog.scanning.reading as reading
 from gclnm.catalog.scan import scan
+from gclnm.catalog.scanning.cache import cache_file
+from gclnm.catalog.scanning.records import from_json, read_record, to_json
 
 
 @pytest.fixture

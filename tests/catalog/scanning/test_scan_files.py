@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from gclnm.catalog.filenames import image_of, modality_of, patient_of, roi_name
 from gclnm.catalog.scan import scan
+from gclnm.catalog.scanning.filenames import image_of, modality_of, patient_of, roi_name
 from gclnm.images.files.headers import ImageHeader
 
 

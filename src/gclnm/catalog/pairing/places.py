@@ -9,8 +9,8 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gclnm.catalog.build import plain_text
-from gclnm.catalog.link import Record, Refusal
+from gclnm.catalog.pairing.build import plain_text
+from gclnm.catalog.pairing.link import Record, Refusal
 from gclnm.errors import GclnmError
 from gclnm.images.files.headers import is_image_name, read_image_header, read_labels
 from gclnm.images.sample import MaskRef, VolumeRef

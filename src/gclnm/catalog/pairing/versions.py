@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from gclnm.catalog.link import Record, Refusal
-from gclnm.catalog.names import compiled, natural, normalise, number_keys, text_key
+from gclnm.catalog.pairing.link import Record, Refusal
+from gclnm.catalog.pairing.names import compiled, natural, normalise, number_keys, text_key
 from gclnm.errors import InputError
 
 __all__ = ["NO_RATER", "Candidate", "Prefer", "Rater", "Raters", "Resolved", "resolve"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from gclnm.catalog.link import Refusal
+from gclnm.catalog.pairing.link import Refusal
 from gclnm.errors import GclnmError
 from gclnm.images.components import component_sizes
 from gclnm.images.load import load_mask, load_own_grid, load_volume

@@ -9,8 +9,8 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from gclnm.catalog.records import RECORD_VERSION, FileRecord, from_json, to_json
-from gclnm.catalog.walk import FoundFile
+from gclnm.catalog.scanning.records import RECORD_VERSION, FileRecord, from_json, to_json
+from gclnm.catalog.scanning.walk import FoundFile
 
 __all__ = ["Cache", "cache_file"]
 

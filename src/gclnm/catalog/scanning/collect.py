@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from gclnm.catalog.filenames import image_of, modality_of, patient_of, roi_name
-from gclnm.catalog.patients import conflicts
-from gclnm.catalog.problems import Problems
-from gclnm.catalog.records import FileRecord
-from gclnm.catalog.rows import dicom_volume_row, file_volume_row, label_row, roi_row
+from gclnm.catalog.scanning.filenames import image_of, modality_of, patient_of, roi_name
+from gclnm.catalog.scanning.patients import conflicts
+from gclnm.catalog.scanning.problems import Problems
+from gclnm.catalog.scanning.records import FileRecord
+from gclnm.catalog.scanning.rows import dicom_volume_row, file_volume_row, label_row, roi_row
 from gclnm.images.dicom.assemble import assemble, distinct
 from gclnm.images.dicom.frames import FrameHeader
 from gclnm.images.dicom.objects import DICOMDIR

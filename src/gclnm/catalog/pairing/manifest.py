@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from gclnm.catalog.build import (
+from gclnm.catalog.choose import read_table
+from gclnm.catalog.pairing.build import (
     Place,
     Rule,
     coordinate,
@@ -21,10 +22,9 @@ from gclnm.catalog.build import (
     unpaired_table,
     usual_modality,
 )
-from gclnm.catalog.choose import read_table
-from gclnm.catalog.link import Refusal
-from gclnm.catalog.names import RoiPattern, normalise, refuse_without_match, text_key
-from gclnm.catalog.places import FoundImage, FoundMask, Places
+from gclnm.catalog.pairing.link import Refusal
+from gclnm.catalog.pairing.names import RoiPattern, normalise, refuse_without_match, text_key
+from gclnm.catalog.pairing.places import FoundImage, FoundMask, Places
 from gclnm.catalog.samples import Samples
 from gclnm.errors import InputError
 from gclnm.images.sample import Sample

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 
-from gclnm.catalog.cache import Cache
-from gclnm.catalog.records import FileRecord, read_record
-from gclnm.catalog.walk import Tree
+from gclnm.catalog.scanning.cache import Cache
+from gclnm.catalog.scanning.records import FileRecord, read_record
+from gclnm.catalog.scanning.walk import Tree
 from gclnm.progress import track
 
 __all__ = ["read_records"]

@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from gclnm.catalog.link import Record, Refusal
-from gclnm.catalog.versions import Candidate
+from gclnm.catalog.pairing.link import Record, Refusal
+from gclnm.catalog.pairing.versions import Candidate
 
 if TYPE_CHECKING:
     from gclnm.catalog.catalog import Catalog

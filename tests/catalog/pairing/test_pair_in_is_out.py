@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gclnm.catalog.names import RoiPattern, normalise, number_keys
 from gclnm.catalog.pair import pair
+from gclnm.catalog.pairing.names import RoiPattern, normalise, number_keys
 from gclnm.errors import InputError
 
 NAMES = ["GTV", "gtv", "GTV1", "GTV 2", "GTV_Mass", "ＧＴＶ", "LN", "Aorta", "GTV_12345"]

@@ -10,8 +10,8 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from gclnm.catalog.link import Record, Refusal
-from gclnm.catalog.names import natural
+from gclnm.catalog.pairing.link import Record, Refusal
+from gclnm.catalog.pairing.names import natural
 from gclnm.errors import InputError
 from gclnm.images.sample import Coordinate, MaskRef, Sample, VolumeRef
 from gclnm.schemas.samples import SAMPLES, UNPAIRED
