@@ -63,6 +63,8 @@ class Row:
         JSON: the steps of image and ROI, the engine, and why values are NaN.
     seconds
         How long it took; the reading of shared volumes is counted with the first row.
+    fix
+        What to do about a failure; for the user's eyes, not stored.
     """
 
     sample_id: str
@@ -74,6 +76,7 @@ class Row:
     inputs_sha256: str = ""
     history: str = "{}"
     seconds: float = float("nan")
+    fix: str = ""
 
 
 def check(recipe: Recipe) -> None:
@@ -183,9 +186,8 @@ def _rows(samples: Sequence[Sample], recipe: Recipe) -> Iterator[Row]:
         digest = _volumes_sha256(loaded)
         ready = {role: _ready(volume, recipe) for role, volume in loaded.items()}
     except Exception as error:
-        reason = _reason(error)
         seconds = (perf_counter() - start) / len(samples)
-        yield from (_failed(sample, recipe, reason, seconds) for sample in samples)
+        yield from (_failed(sample, recipe, error, seconds) for sample in samples)
         return
     for sample in samples:
         yield _row(sample, recipe, loaded, ready, digest, start)
@@ -207,7 +209,7 @@ def _row(
         case = _on_one_grid(Case(ready, masks))
         result = _measure(case, recipe)
     except Exception as error:
-        failed = _failed(sample, recipe, _reason(error), perf_counter() - start)
+        failed = _failed(sample, recipe, error, perf_counter() - start)
         return replace(failed, inputs_sha256=inputs)
     return Row(
         sample_id=sample.sample_id,
@@ -222,15 +224,16 @@ def _row(
     )
 
 
-def _failed(sample: Sample, recipe: Recipe, reason: str, seconds: float) -> Row:
+def _failed(sample: Sample, recipe: Recipe, error: Exception, seconds: float) -> Row:
     return Row(
         sample_id=sample.sample_id,
         coords=dict(sample.coords),
         status="failed",
-        reason=reason,
+        reason=_reason(error),
         values=np.full(len(recipe.features), np.nan),
         diagnostics=np.full(len(recipe.diagnostics), np.nan),
         seconds=seconds,
+        fix=error.fix if isinstance(error, GclnmError) else "",
     )
 
 

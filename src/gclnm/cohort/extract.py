@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Extraction", "extract"]
 
+RETRY = "Not tried again by this run: retry_failed=True does."
+
 
 def extract(
     samples: Iterable[Sample],
@@ -184,14 +186,17 @@ def _bar(total: int, name: str, show: bool) -> Any:
     return tqdm(total=total, desc=f"extract {name}", unit="row", disable=not show, file=sys.stderr)
 
 
-def _failures(samples: Sequence[Sample], now: Mapping[str, str], before: Mapping[str, str]) -> pd.DataFrame:
-    """One row per failed sample: who it is, why, and whether this run has tried it."""
+def _failures(
+    samples: Sequence[Sample], now: Mapping[str, tuple[str, str]], before: Mapping[str, str]
+) -> pd.DataFrame:
+    """One row per failed sample: who it is, why, what to do, and whether this run has tried it."""
     import pandas as pd
 
-    reasons = {**before, **now}
+    reasons = {key: (reason, RETRY) for key, reason in before.items()} | dict(now)
     records = [
-        {"sample_id": key, **sample.coords, "reason": reasons[key], "tried": key in now}
+        {"sample_id": key, **sample.coords, "reason": reason, "fix": fix, "tried": key in now}
         for sample in samples
         if (key := sample.sample_id) in reasons
+        for reason, fix in (reasons[key],)
     ]
-    return pd.DataFrame(records, columns=None if records else ["sample_id", "reason", "tried"])
+    return pd.DataFrame(records, columns=None if records else ["sample_id", "reason", "fix", "tried"])

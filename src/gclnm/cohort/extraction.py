@@ -29,8 +29,8 @@ class Extraction:
     skipped
         Rows that were there already.
     failed
-        One row per sample without features: ``sample_id``, its coordinates and ``reason``; those of
-        earlier runs that were not tried again have ``tried`` False.
+        One row per sample without features: ``sample_id``, its coordinates, ``reason`` and ``fix``
+        (what to do); those of earlier runs that were not tried again have ``tried`` False.
     seconds
         Wall time.
     commit
@@ -65,14 +65,16 @@ class Extraction:
             ("time", _duration(self.seconds)),
             ("commit", self.commit),
         ]
-        facts += [("failed", f"{count} x {reason}") for reason, count in self._reasons()]
+        facts += [("failed", text) for text in self._reasons()]
         return [*facts, ("read back", self.code or ".dataset (only in memory: pass store= to keep it)")]
 
-    def _reasons(self, most: int = 5) -> list[tuple[str, int]]:
+    def _reasons(self, most: int = 5) -> list[str]:
+        """The commonest reasons, with what to do about each."""
         counts = self.failed["reason"].value_counts()
-        shown = [(str(reason), int(count)) for reason, count in counts.head(most).items()]
+        fixes = dict(zip(self.failed["reason"], self.failed["fix"], strict=True))
+        shown = [f"{n} x {reason}. {fixes[reason]}".rstrip() for reason, n in counts.head(most).items()]
         rest = int(counts.iloc[most:].sum())
-        return [*shown, ("other reasons: see .failed", rest)] if rest else shown
+        return [*shown, f"{rest} x other reasons: see .failed"] if rest else shown
 
     def __repr__(self) -> str:
         lines = [f"  {label + ':':<11}{text}" for label, text in self._facts()]

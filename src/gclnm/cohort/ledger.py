@@ -39,14 +39,15 @@ class Ledger:
         self.commits = commits
         self.done = 0
         self.unchanged = 0
-        self.failed: dict[str, str] = {}
+        self.failed: dict[str, tuple[str, str]] = {}
+        """By key: the reason, and what to do about it."""
 
     def enter(self, samples: Sequence[Sample], outcome: Sequence[Row] | GclnmError) -> None:
         """Take what came back for these samples: their rows, or the error that stands for all of them."""
         rows = list(self._complete(samples, outcome))
         for row in rows:
             if row.status == "failed":
-                self.failed[row.sample_id] = row.reason
+                self.failed[row.sample_id] = (row.reason, row.fix)
         new = [row for row in rows if not self._is_unchanged(row)]
         self.unchanged += len(rows) - len(new)
         self.done += sum(row.status == "ok" for row in new)
@@ -81,7 +82,7 @@ class Ledger:
             check_rows([row], self._features, self._diagnostics, self._lower, self._upper)
         except GclnmError as error:
             empty = np.full(len(self._features), np.nan)
-            return replace(row, status="failed", reason=error.reason, values=empty)
+            return replace(row, status="failed", reason=error.reason, fix=error.fix, values=empty)
         return row
 
     def _failed(self, sample: Sample, error: GclnmError) -> Row:
@@ -97,4 +98,5 @@ class Ledger:
             inputs_sha256="",
             history="{}",
             seconds=0.0,
+            fix=error.fix,
         )

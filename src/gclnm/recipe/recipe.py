@@ -72,7 +72,7 @@ class Recipe(Settings):
     >>> recipe = Recipe.named("ct")
     >>> recipe.quantity, len(recipe.features) > 100
     (('HU',), True)
-    >>> fine = recipe.with_(prepare__discretise__bin_width=10, name="ct-fine")
+    >>> fine = recipe.with_(prepare__discretise__bin_width=5, name="ct-fine")
     >>> fine.id == recipe.id
     False
     """
