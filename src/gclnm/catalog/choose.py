@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from gclnm.catalog.cells import text
 from gclnm.catalog.expressions import unknown_column
 from gclnm.errors import InputError
 
-__all__ = ["exclusions", "joined", "one_per", "read_table", "text"]
+__all__ = ["exclusions", "joined", "one_per", "read_table"]
 
 KEYS = (
     "sample_id",
@@ -28,15 +29,6 @@ KEYS = (
     "rater",
     "timepoint",
 )
-
-
-def text(value: Any) -> str:
-    """A cell of a user's table as text: blanks off, missing as empty, ``12.0`` as ``12``."""
-    if value is None or (isinstance(value, float) and np.isnan(value)) or value is pd.NA or value is pd.NaT:
-        return ""
-    if isinstance(value, (float, np.floating)) and float(value).is_integer():
-        return str(int(value))
-    return str(value).strip()
 
 
 def read_table(table: pd.DataFrame | str | os.PathLike[str], where: str) -> pd.DataFrame:

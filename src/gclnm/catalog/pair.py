@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import pandas as pd
 
+from gclnm.catalog import cells
 from gclnm.catalog.pairing.build import (
     Place,
     Rule,
     make_sample,
-    plain_text,
     sample_order,
     unpaired_row,
     unpaired_table,
@@ -191,7 +191,7 @@ class _Pairing:
         if not roi["usable"]:
             return Refusal(
                 "unusable-roi",
-                plain_text(roi["reason"]) or "it cannot be used",
+                cells.text(roi["reason"]) or "it cannot be used",
                 "Draw it again, or leave it out.",
             )
         links = self.linker.link(roi, self.on, self.modalities)
@@ -200,7 +200,7 @@ class _Pairing:
         usable = {v: by for v, by in links.by.items() if self.linker.volumes[v]["usable"]}
         if usable:
             return usable
-        reasons = sorted({plain_text(self.linker.volumes[v]["reason"]) for v in links.by})
+        reasons = sorted({cells.text(self.linker.volumes[v]["reason"]) for v in links.by})
         return Refusal(
             "unusable-image",
             f"its image cannot be used: {'; '.join(reasons)}",
@@ -255,8 +255,8 @@ class _Pairing:
                 continue
             refusal = Refusal("no-roi", "no ROI that fits belongs to this image", severity="info")
             if not volume["usable"]:
-                refusal = Refusal("unusable-image", plain_text(volume["reason"]), severity="info")
-            name = plain_text(volume.get("series_description")) or plain_text(volume["modality"])
+                refusal = Refusal("unusable-image", cells.text(volume["reason"]), severity="info")
+            name = cells.text(volume.get("series_description")) or cells.text(volume["modality"])
             row = unpaired_row("volume", volume["patient_id"], name, refusal, volume_id)
             self.unpaired[volume_id, refusal] = row
 

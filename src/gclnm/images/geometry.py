@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
@@ -65,6 +66,29 @@ class Geometry:
         matrix = np.asarray(self.direction, dtype=float)
         if matrix.shape != (3, 3) or not np.allclose(matrix.T @ matrix, np.eye(3), atol=1e-3):
             raise GeometryError("the axes of a grid must be perpendicular unit vectors")
+
+    @classmethod
+    def of(
+        cls,
+        size: Sequence[int],
+        spacing_mm: Sequence[float],
+        origin_mm: Sequence[float],
+        direction: Sequence[float],
+        frame_uid: str = "",
+    ) -> Geometry:
+        """A grid from plain numbers; ``direction`` row by row.
+
+        Raises
+        ------
+        ValueError
+            When their number is not 3, 3, 3 and 9.
+        """
+        columns, rows, slices = size
+        dx, dy, dz = spacing_mm
+        x, y, z = origin_mm
+        a, b, c, d, e, f, g, h, i = direction
+        matrix = ((a, b, c), (d, e, f), (g, h, i))
+        return cls((columns, rows, slices), (dx, dy, dz), (x, y, z), matrix, frame_uid)
 
     @property
     def shape(self) -> tuple[int, int, int]:

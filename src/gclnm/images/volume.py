@@ -177,14 +177,8 @@ def from_sitk(image: sitk.Image, frame_uid: str = "") -> tuple[NDArray[Any], Geo
 
     if image.GetDimension() != 3:
         raise GeometryError(f"an image of {image.GetDimension()} dimensions is not a volume")
-    d = image.GetDirection()
-    x, y, z = image.GetSize()
-    geometry = Geometry(
-        size=(x, y, z),
-        spacing_mm=image.GetSpacing(),
-        origin_mm=image.GetOrigin(),
-        direction=((d[0], d[1], d[2]), (d[3], d[4], d[5]), (d[6], d[7], d[8])),
-        frame_uid=frame_uid,
+    geometry = Geometry.of(
+        image.GetSize(), image.GetSpacing(), image.GetOrigin(), image.GetDirection(), frame_uid
     )
     return sitk.GetArrayFromImage(image), geometry
 

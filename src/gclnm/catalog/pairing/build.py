@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from gclnm.catalog.cells import text
 from gclnm.catalog.pairing.link import Record, Refusal
 from gclnm.catalog.pairing.names import natural
 from gclnm.errors import InputError
@@ -23,7 +24,6 @@ __all__ = [
     "Rule",
     "coordinate",
     "make_sample",
-    "plain_text",
     "recoordinated",
     "sample_order",
     "unpaired_row",
@@ -69,12 +69,6 @@ class Place:
     rater: str = ""
     paired_by: str = "reference"
     more: Mapping[str, Coordinate] = field(default_factory=dict)
-
-
-def plain_text(value: Any) -> str:
-    """A cell of the catalog as text; missing is empty."""
-    missing = value is None or (isinstance(value, float) and math.isnan(value)) or value is pd.NA
-    return "" if missing else str(value)
 
 
 def coordinate(name: str, value: Any) -> Coordinate:
@@ -147,10 +141,10 @@ def make_sample(
     ruled = {
         role: replace(mask, rule=rule) if mask.kind == "rtstruct" else mask for role, mask in masks.items()
     }
-    coords: dict[str, Coordinate] = {name: plain_text(volume.get(name)) for name in FROM_VOLUME}
+    coords: dict[str, Coordinate] = {name: text(volume.get(name)) for name in FROM_VOLUME}
     for name, column in NUMBERS_FROM_VOLUME.items():
-        text = plain_text(volume.get(column))
-        coords[name] = float(text) if text else None
+        number = text(volume.get(column))
+        coords[name] = float(number) if number else None
     coords |= {"roi": place.roi, "roi_instance": place.roi_instance, "rater": place.rater, "timepoint": ""}
     coords |= {"paired_by": place.paired_by, **place.more}
     return Sample(images={"image": image}, masks=ruled, coords=coords)

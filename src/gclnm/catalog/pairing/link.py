@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from gclnm.errors import GeometryError
+from gclnm.catalog.cells import geometry_of, text
 from gclnm.images.geometry import Geometry
 
 if TYPE_CHECKING:
@@ -67,7 +66,7 @@ def same_acquisition(a: Record, b: Record) -> bool:
 
 def _stated(a: Record, b: Record, key: str) -> bool | None:
     """Whether two values are equal; None when one is not stated."""
-    values = [_text(record.get(key)) for record in (a, b)]
+    values = [text(record.get(key)) for record in (a, b)]
     return None if "" in values else values[0] == values[1]
 
 
@@ -82,22 +81,13 @@ def _same_time(a: Any, b: Any) -> bool | None:
 
 def _moment(time: Any) -> tuple[str, float | None]:
     """Date and seconds since midnight of ``[YYYYMMDD]HHMMSS.FFFFFF``; what is not stated is empty."""
-    whole, _, fraction = _text(time).partition(".")
+    whole, _, fraction = text(time).partition(".")
     day, clock = (whole[:8], whole[8:]) if len(whole) >= 8 else ("", whole)
     if not clock.isdecimal() or len(clock) not in (2, 4, 6):
         return day, None
     clock = clock.ljust(6, "0")
     seconds = int(clock[:2]) * 3600 + int(clock[2:4]) * 60 + int(clock[4:])
     return day, seconds + (float(f"0.{fraction}") if fraction.isdecimal() else 0.0)
-
-
-def _text(value: Any) -> str:
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return ""
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    text = str(value).strip()
-    return "" if text in ("<NA>", "nan", "None") else text
 
 
 class Linker:
@@ -169,7 +159,7 @@ class Linker:
         return found
 
     def _named_image(self, roi: Record, modalities: frozenset[str]) -> Links | Refusal:
-        named = _text(roi["referenced_volume_id"])
+        named = text(roi["referenced_volume_id"])
         if named in self.volumes:
             return Links({named: "file-name"})
         if named:
@@ -189,7 +179,7 @@ class Linker:
         if counts:
             complete = [v for v, n in counts.items() if n == len(sop_uids)]
             return Links(dict.fromkeys(complete or counts, "reference"))
-        series_uids = [uid for uid in _text(roi["referenced_series_uid"]).split(";") if uid]
+        series_uids = [uid for uid in text(roi["referenced_series_uid"]).split(";") if uid]
         in_series = [volume_id for uid in series_uids for volume_id in self._by_series.get(uid, ())]
         # Software that writes a series anew keeps the series' UID and gives its slices new ones.
         same_frame = [v for v in in_series if self._may_share_frame(roi, v)]
@@ -198,7 +188,7 @@ class Linker:
         return self._nothing_referenced(bool(series_uids or sop_uids), bool(in_series))
 
     def _may_share_frame(self, roi: Record, volume_id: str) -> bool:
-        frames = {_text(roi["frame_uid"]), _text(self.volumes[volume_id]["frame_uid"])} - {""}
+        frames = {text(roi["frame_uid"]), text(self.volumes[volume_id]["frame_uid"])} - {""}
         return len(frames) < 2
 
     @staticmethod
@@ -220,7 +210,7 @@ class Linker:
         )
 
     def _ambiguous(self, links: Links) -> Refusal:
-        splits = "; ".join(sorted(_text(self.volumes[v].get("split")) or "whole" for v in links.by))
+        splits = "; ".join(sorted(text(self.volumes[v].get("split")) or "whole" for v in links.by))
         if (
             len({self.volumes[v]["series_uid"] for v in links.by}) == 1
             and "geometry" not in links.by.values()
@@ -266,7 +256,7 @@ class Linker:
         return self._wanted(Links(usable or by), modalities)
 
     def _frame(self, roi: Record, modalities: frozenset[str]) -> Links | Refusal:
-        frame_uid = _text(roi["frame_uid"])
+        frame_uid = text(roi["frame_uid"])
         if not frame_uid:
             return Refusal(
                 "no-frame", "it states no frame of reference", "Pair it by on='geometry' or a manifest."
@@ -319,43 +309,3 @@ def _contains(image: Geometry, mask: Geometry) -> bool:
         return False
     x, y, z = (int(n) for n in rounded)
     return image.crop((x, y, z), mask.size).agrees(mask)
-
-
-def geometry_of(row: Record) -> Geometry | None:
-    """The grid in a row of the volumes or segmentations table; None where there is none."""
-    try:
-        size, spacing, origin = (
-            _numbers(row, "size", 3),
-            _numbers(row, "spacing", 3),
-            _numbers(row, "origin", 3),
-        )
-        d = _numbers(row, "direction", 9)
-        return Geometry(
-            size=(int(size[0]), int(size[1]), int(size[2])),
-            spacing_mm=(spacing[0], spacing[1], spacing[2]),
-            origin_mm=(origin[0], origin[1], origin[2]),
-            direction=((d[0], d[1], d[2]), (d[3], d[4], d[5]), (d[6], d[7], d[8])),
-        )
-    except (ValueError, GeometryError):
-        return None
-
-
-COLUMNS = {
-    "size": ("columns", "rows", "n_slices"),
-    "spacing": ("spacing_x_mm", "spacing_y_mm", "spacing_z_mm"),
-    "origin": ("origin_x_mm", "origin_y_mm", "origin_z_mm"),
-}
-
-
-def _numbers(row: Record, name: str, count: int) -> list[float]:
-    """Numbers of one property: in columns of their own (volumes) or in one text (segmentations)."""
-    columns = COLUMNS.get(name, ())
-    values: Iterable[Any]
-    if columns and columns[0] in row:
-        values = [row[column] for column in columns]
-    else:
-        values = _text(row.get(name)).replace("\\", " ").replace(",", " ").replace(";", " ").split()
-    numbers = [float(value) for value in values]
-    if len(numbers) != count or not all(math.isfinite(n) for n in numbers):
-        raise ValueError(name)
-    return numbers

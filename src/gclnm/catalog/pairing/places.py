@@ -9,7 +9,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gclnm.catalog.pairing.build import plain_text
+from gclnm.catalog import cells
 from gclnm.catalog.pairing.link import Record, Refusal
 from gclnm.errors import GclnmError
 from gclnm.images.files.headers import is_image_name, read_image_header, read_labels
@@ -149,7 +149,7 @@ class _Known:
     def _volume_ids(self) -> dict[str, list[str]]:
         ids: dict[str, list[str]] = defaultdict(list)
         for volume_id, volume in self._volumes.items():
-            for key in {volume_id, plain_text(volume["series_uid"])} - {""}:
+            for key in {volume_id, cells.text(volume["series_uid"])} - {""}:
                 ids[key].append(volume_id)
         return ids
 
@@ -169,7 +169,7 @@ class _Known:
     def _roi_ids(self) -> dict[str, list[str]]:
         ids: dict[str, list[str]] = defaultdict(list)
         for segmentation_id, roi in self._rois.items():
-            for key in {segmentation_id, plain_text(roi["sop_uid"])} - {""}:
+            for key in {segmentation_id, cells.text(roi["sop_uid"])} - {""}:
                 ids[key].append(segmentation_id)
         return ids
 
@@ -202,13 +202,13 @@ class _Known:
                 f"Name one by its volume_id: {shown}.",
             )
         if not usable:
-            reasons = sorted({plain_text(self._volumes[v]["reason"]) for v in ids})
+            reasons = sorted({cells.text(self._volumes[v]["reason"]) for v in ids})
             return Refusal("unusable-image", f"its image cannot be used: {'; '.join(reasons)}")
         return FoundImage(self._catalog.volume_ref(usable[0]), self._volumes[usable[0]])
 
     def mask(self, segmentation_id: str) -> FoundMask:
         roi = self._rois[segmentation_id]
-        reason = "" if roi["usable"] else plain_text(roi["reason"]) or "it cannot be used"
+        reason = "" if roi["usable"] else cells.text(roi["reason"]) or "it cannot be used"
         ref = self._catalog.mask_ref(segmentation_id)
         return FoundMask(ref, str(roi["name"]), str(roi["patient_id"]), segmentation_id, reason)
 

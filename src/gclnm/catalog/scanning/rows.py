@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from gclnm.catalog.cells import numbers_text
 from gclnm.images.dicom.assemble import Assembled, series_key
 from gclnm.images.dicom.frames import FrameHeader
 from gclnm.images.dicom.rois import RoiHeader
@@ -17,7 +18,6 @@ __all__ = [
     "dicom_volume_row",
     "file_volume_row",
     "label_row",
-    "numbers_text",
     "plane",
     "roi_row",
     "series_rows",
@@ -26,17 +26,6 @@ __all__ = [
 Row = dict[str, Any]
 NAN = float("nan")
 PLANES = ("sagittal", "coronal", "axial")
-
-
-def numbers_text(values: Iterable[float]) -> str:
-    """Numbers as one text, exact, separated by blanks.
-
-    Examples
-    --------
-    >>> numbers_text((1.0, 0.5, -3.27))
-    '1.0 0.5 -3.27'
-    """
-    return " ".join(repr(value) for value in values)
 
 
 def plane(direction: Sequence[float]) -> str:

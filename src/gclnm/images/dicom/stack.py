@@ -98,14 +98,7 @@ class Stack:
         """
         for fault in self.faults:
             raise GeometryError(fault.what, where=where, fix=FIXES.get(fault.code, ""), code=fault.code)
-        d = self.direction
-        return Geometry(
-            size=self.size,
-            spacing_mm=self.spacing,
-            origin_mm=self.origin,
-            direction=((d[0], d[1], d[2]), (d[3], d[4], d[5]), (d[6], d[7], d[8])),
-            frame_uid=self.frame_uid,
-        )
+        return Geometry.of(self.size, self.spacing, self.origin, self.direction, self.frame_uid)
 
 
 def stack(planes: Sequence[Plane]) -> Stack:
