@@ -131,12 +131,6 @@ class Geometry:
         """Whether two grids are the same to ``tolerance``, a fraction of the smallest spacing."""
         return self.distance_mm(other) <= tolerance * min(self.spacing_mm)
 
-    def overlaps(self, other: Geometry) -> bool:
-        """Whether the boxes of two grids share some space (by the other's corners and centres)."""
-        lower, upper = -0.5, np.asarray(self.size) - 0.5
-        box = self.to_index(other.corners_mm())
-        return bool(np.all(box.max(axis=0) >= lower) and np.all(box.min(axis=0) <= upper))
-
     def crop(self, start: tuple[int, int, int], size: tuple[int, int, int]) -> Geometry:
         """Grid of a box that starts at index ``start`` (x, y, z; may be negative)."""
         x, y, z = (float(value) for value in self.to_physical([start])[0])

@@ -120,7 +120,7 @@ def test_equal_files_of_two_patients_stay_apart(tmp_path):
 
 
 def header(path: str) -> ImageHeader:
-    return ImageHeader(path, False, (1, 1, 1), (1, 1, 1), (0, 0, 0), (), 3, 1, "")
+    return ImageHeader(path, False, (1, 1, 1), (1, 1, 1), (0, 0, 0), (), "")
 
 
 @pytest.mark.parametrize(

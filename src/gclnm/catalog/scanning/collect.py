@@ -212,9 +212,7 @@ class Collection:
         by_folder: dict[str, list[ImageHeader]] = defaultdict(list)
         for file in self._lost:
             # A mask still belongs to its image, and is named beside it, when that cannot be read.
-            unread = ImageHeader(
-                file, False, (), (), (), (), 0, 0, digest=f"unreadable {os.path.basename(file)}"
-            )
+            unread = ImageHeader(file, False, (), (), (), (), digest=f"unreadable {os.path.basename(file)}")
             by_folder[os.path.dirname(file)].append(unread)
         for image in self._images:
             if not image.is_mask:

@@ -55,8 +55,6 @@ class ImageHeader:
         Whether its name marks it as a label map.
     size, spacing, origin, direction
         Grid in x, y, z, millimetres, LPS.
-    dimensions, components
-        Number of dimensions; values in a voxel.
     digest
         Identity by name, length and sampled content, the same wherever the folder stands.
     labels
@@ -71,8 +69,6 @@ class ImageHeader:
     spacing: tuple[float, ...]
     origin: tuple[float, ...]
     direction: tuple[float, ...]
-    dimensions: int
-    components: int
     digest: str
     labels: tuple[Label, ...] = ()
     reason: str = ""
@@ -166,8 +162,6 @@ def read_image_header(path: str | Path) -> ImageHeader:
         direction=tuple(float(direction[dimensions * i + j]) for i in range(3) for j in range(3))
         if dimensions >= 3
         else (),
-        dimensions=dimensions,
-        components=int(reader.GetNumberOfComponents()),
         digest=_digest(file),
         labels=labels,
         reason=reason,
