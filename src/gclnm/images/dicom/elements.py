@@ -91,7 +91,8 @@ def as_texts(value: Any) -> tuple[str, ...]:
     if isinstance(value, bytes):
         value = value.decode("latin-1").split("\\")
     if isinstance(value, str) or not isinstance(value, Sequence):
-        value = [value]
+        word = str(value).strip(" \0")
+        return (word,) if word else ()
     return tuple(word for word in (str(part).strip(" \0") for part in value) if word)
 
 

@@ -42,14 +42,14 @@ def looks_like_dicom(start: bytes) -> bool:
 def quiet() -> Iterator[None]:
     """Keep pydicom's remarks about odd headers from the user: they are not about this library's work."""
     logger = logging.getLogger("pydicom")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
+    # Setting its level instead would empty the caches of all loggers, once a file.
+    before, logger.disabled = logger.disabled, True
     try:
         with warnings.catch_warnings(), disable_value_validation():
             warnings.simplefilter("ignore")
             yield
     finally:
-        logger.setLevel(level)
+        logger.disabled = before
 
 
 def truncated(path: str, what: str = "the file ends too early") -> ReadError:
