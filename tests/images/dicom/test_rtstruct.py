@@ -44,7 +44,7 @@ def structure_set(path: Path, contours: list[tuple[str, list[int]]]) -> str:
     ("contours", "closed"),
     [
         ([("CLOSED_PLANAR", SQUARE)], 1),
-        ([("CLOSEDPLANAR_XOR", SQUARE), ("CLOSED_PLANAR_XOR", SQUARE)], 2),
+        ([("CLOSEDPLANAR_XOR", SQUARE), ("CLOSED_PLANAR", SQUARE)], 2),
         ([("CLOSED_PLANAR", SQUARE), ("OPEN_PLANAR", SQUARE), ("POINT", SQUARE[:3])], 1),
         ([("CLOSED_PLANAR", SQUARE), ("CLOSED_PLANAR", SQUARE[:6])], 1),
         ([("CLOSED_PLANAR", SQUARE[:6])], 0),

@@ -22,7 +22,7 @@ __all__ = [
     "segment_of",
 ]
 
-# The second is how some write the third.
+# Some write the term of the standard (the third) with one more underscore.
 CLOSED = frozenset({"CLOSED_PLANAR", "CLOSED_PLANAR_XOR", "CLOSEDPLANAR_XOR"})
 
 
