@@ -51,7 +51,8 @@ def main() -> None:
         assert isinstance(last, pd.DataFrame)
         shown = ["patient_id", "roi", "roi_instance", "scanner"]
         shown += [name for name in last.columns if name.startswith("original_")][:2]
-        printed = f"{names['catalog']!r}\n\n{names['samples']!r}\n\n{names['run']!r}\n\n{last[shown].head(5).to_string(index=False)}"
+        head = last[shown].head(5).to_string(index=False)
+        printed = "\n\n".join([*(repr(names[key]) for key in ("catalog", "samples", "run")), head])
         # The folder is a temporary one: show what a reader would see.
         printed = printed.replace(folder + "/", "")
         (ROOT / "docs" / "images").mkdir(exist_ok=True)

@@ -294,6 +294,9 @@ class Recipe(Settings):
         """JSON Schema of recipe files, for editors."""
         schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **cls.model_json_schema()}
         schema["title"] = "gclnm recipe"
+        # Of a class's docstring an editor wants the first line.
+        for part in (schema, *schema["$defs"].values()):
+            part["description"] = part.get("description", "").split("\n")[0]
         return schema
 
     def __eq__(self, other: object) -> bool:
