@@ -1,6 +1,6 @@
 """Run the README's example on a fresh demo cohort; write its output and picture back into the README.
 
-    python docs/make_readme.py
+python docs/make_readme.py
 """
 
 from __future__ import annotations
