@@ -155,7 +155,7 @@ def parity(samples: gclnm.Samples) -> None:
     settings = {
         "binWidth": 10,
         "resampledPixelSpacing": [1, 1, 1],
-        "interpolator": "sitkBSpline",
+        "interpolator": "sitkLinear",
         "padDistance": 10,
     }
     rows = []

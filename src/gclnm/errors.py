@@ -8,7 +8,6 @@ __all__ = [
     "GclnmError",
     "GeometryError",
     "InputError",
-    "PairingError",
     "QuantityError",
     "ReadError",
     "RecipeError",
@@ -91,12 +90,6 @@ class QuantityError(GclnmError, ValueError):
     """Voxel values are not, or cannot be turned into, the quantity that is asked for."""
 
     default_code = "quantity"
-
-
-class PairingError(GclnmError, ValueError):
-    """An image and an ROI cannot be brought together."""
-
-    default_code = "unpaired"
 
 
 class RecipeError(GclnmError, ValueError):

@@ -90,15 +90,16 @@ class Repository:
         """
         with self.writing():
             for _ in range(TRIES):
-                session = self.repo.writable_session(BRANCH)
-                note = change(zarr.open_group(session.store, mode="a"))
-                if note is None or not session.has_uncommitted_changes:
-                    return None
                 try:
+                    session = self.repo.writable_session(BRANCH)
+                    note = change(zarr.open_group(session.store, mode="a"))
+                    if note is None or not session.has_uncommitted_changes:
+                        return None
                     return str(session.commit(note.message, metadata=note.record))
                 except icechunk.ConflictError:
                     continue
-                except icechunk.IcechunkError as error:
+                # A full disk shows while chunks are written as well as at the commit.
+                except (icechunk.IcechunkError, OSError) as error:
                     raise StoreError(
                         "a commit could not be written; the store holds what it held before",
                         where=self.url,
