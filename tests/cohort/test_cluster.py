@@ -88,9 +88,19 @@ def script(folder: Path, samples: list[Sample], recipe: Recipe, *options: str) -
 
 
 def children_of(pid: int) -> list[Any]:
+    """The processes of a cluster: others below this one (joblib's of an earlier test) are not its."""
     import psutil
 
-    return list(psutil.Process(pid).children(recursive=True))
+    return [child for child in psutil.Process(pid).children(recursive=True) if not belongs_to_joblib(child)]
+
+
+def belongs_to_joblib(process: Any) -> bool:
+    import psutil
+
+    try:
+        return any("joblib" in part for part in process.cmdline())
+    except psutil.NoSuchProcess:
+        return False
 
 
 def gone(processes: list[Any], seconds: float) -> bool:
