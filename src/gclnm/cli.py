@@ -145,11 +145,14 @@ def extract(
         bool, typer.Option("--replace", help="New version of a set of another recipe.")
     ] = False,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try failed rows again.")] = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Read all files again, also those that look unchanged.")
+    ] = False,
     quiet: Quiet = False,
 ) -> None:
     """Compute the features of every ROI that fits, and keep them in a store.
 
-    Run again, it computes only what is missing. Exit code 1: some rows failed.
+    Run again, it computes what is missing or has changed. Exit code 1: some rows failed.
 
     \b
     Examples:
@@ -169,6 +172,7 @@ def extract(
             workers=workers,
             replace=replace,
             retry_failed=retry_failed,
+            verify=verify,
             progress=not quiet,
         )
     except KeyboardInterrupt as stop:
