@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import subprocess
 import sys
 import threading
@@ -18,10 +20,10 @@ from gclnm.store.store import FeatureStore, open_store
 WRITER = Path(__file__).with_name("writer.py")
 
 
-def start(url: Path, first: int, count: int, per_commit: int) -> subprocess.Popen[str]:
-    numbers = [str(first), str(count), str(per_commit)]
+def start(url: Path, first: int, count: int, per_commit: int, *together: Path) -> subprocess.Popen[str]:
+    given = [str(value) for value in (url, first, count, per_commit, *together)]
     return subprocess.Popen(
-        [sys.executable, "-W", "error", str(WRITER), str(url), *numbers],
+        [sys.executable, "-W", "error", str(WRITER), *given],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -44,13 +46,35 @@ def check_whole(store: FeatureStore, row) -> None:
     assert store.log()["added"].sum() == len(ids)
 
 
+def go_together(together: Path, processes: int) -> None:
+    """Let writers go once all of them wait."""
+    until = time.monotonic() + 60
+    while len(list(together.glob("ready-*"))) < processes:
+        assert time.monotonic() < until
+        time.sleep(0.005)
+    (together / "go").touch()
+
+
+def lock_times(together: Path) -> list[tuple[int, int]]:
+    """When any writer held the lock, in order of taking it."""
+    files = together.glob("held-*.json")
+    return sorted((begin, end) for file in files for begin, end in json.loads(file.read_text()))
+
+
 def test_processes_that_write_at_once_lose_nothing_and_double_nothing(tmp_path, row):
     # Different rows for two, and two that write the very same ones; the store is made in the race as well.
-    writers = [start(tmp_path / "f", first, 24, 3) for first in (0, 100, 200, 200)]
+    together = tmp_path / "together"
+    together.mkdir()
+    writers = [start(tmp_path / "f", first, 15, 1, together) for first in (0, 100, 200, 200)]
+    go_together(together, len(writers))
     for writer in writers:
-        assert len(finish(writer)) == 8
+        assert len(finish(writer)) == 15
+    held = lock_times(together)
+    assert len(held) >= 60
+    overlaps = sum(after[0] < before[1] for before, after in itertools.pairwise(held))
+    assert overlaps == 0
     store = open_store(tmp_path / "f", mode="r")
-    assert len(store.keys("ct")) == 72
+    assert len(store.keys("ct")) == 45
     check_whole(store, row)
 
 

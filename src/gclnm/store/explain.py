@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import html
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gclnm.errors import StoreError
+from gclnm.errors import InputError, StoreError
 from gclnm.store.history import commit_of_row
 from gclnm.store.layout import TEXT, array, arrays, coordinates, read_text, set_group, set_names
+from gclnm.store.number import Number, number_of
 from gclnm.store.read import existing_set
+from gclnm.store.words import engine_steps, number, setting_lines
 
 if TYPE_CHECKING:
+    import pandas as pd
     import zarr
 
     from gclnm.store.repository import Repository
@@ -51,6 +55,8 @@ class Explanation:
         How many features have a value, of how many.
     diagnostics
         Voxel count, intensity range, bins ... by name.
+    number
+        The feature that was asked for; None when none was.
     """
 
     sample_id: str
@@ -71,23 +77,28 @@ class Explanation:
     computed: int
     features: int
     diagnostics: dict[str, float]
+    number: Number | None = None
 
     def lines(self) -> list[tuple[str, str]]:
         """The same as pairs of what and how: what the text and the notebook view are made of."""
         outcome = f"{self.computed} of {self.features} features" if self.status == "ok" else self.reason
         recipe_name = str(self.recipe.get("name", ""))
-        found = [
+        found = self.number.lines() if self.number else []
+        found += [
             ("sample", f"{self.sample_id} in set {self.set!r}"),
             ("status", f"{self.status}: {outcome}"),
-            *((name, str(value)) for name, value in self.coords.items()),
+            *((name, _plain(value)) for name, value in self.coords.items()),
             ("recipe", f"{recipe_name} {self.recipe_id[:12]}, engine {self.engine}".strip()),
             ("written", f"{self.written:%Y-%m-%d %H:%M:%S} UTC in commit {self.commit}"),
             ("revision", _revision_words(self.revisions)),
             ("with", ", ".join(f"{name} {version}" for name, version in self.versions.items())),
             ("inputs", f"sha256 {self.inputs_sha256}" if self.inputs_sha256 else "were not read"),
         ]
+        found += [(f"setting: {part}", text) for part, text in setting_lines(self.recipe)]
         found += [(f"step: {part}", text) for part, text in _steps(self.history)]
-        return found + [(name, f"{value:g}") for name, value in self.diagnostics.items()]
+        found += [("step: engine", text) for text in engine_steps(self.recipe, self.diagnostics)]
+        shown = self.number.diagnostics if self.number else self.diagnostics
+        return found + [(name, number(self.diagnostics[name])) for name in shown]
 
     def __repr__(self) -> str:
         lines = self.lines()
@@ -103,16 +114,26 @@ class Explanation:
         return f"<table>{''.join(cells)}</table>"
 
 
-def explain(repository: Repository, snapshot: str, sample_id: str, name: str | None) -> Explanation:
-    """The current row of a key as it was at a commit."""
+def explain(
+    repository: Repository,
+    snapshot: str,
+    sample: str | Mapping[str, Any] | pd.Series[Any],
+    name: str | None,
+    feature: str | None = None,
+) -> Explanation:
+    """The current row of a key as it was at a commit, and one of its features where it is named."""
     root = repository.root(snapshot)
+    sample_id = _key(sample)
     name, group, positions = _find(repository, root, sample_id, name)
     generation = str(group.attrs["generation"])
     commits = [commit_of_row(repository, snapshot, generation, position) for position in positions]
     at, written = positions[-1], commits[-1]
     row = {key: _cell(group, key, at) for key in ("status", "reason", "inputs_sha256", "history", "revision")}
     values, measured = (np.asarray(array(group, key)[at]) for key in ("value", "diagnostic"))
-    diagnostics = zip(read_text(group, "diagnostic_name"), measured, strict=True)
+    named = zip(read_text(group, "diagnostic_name"), measured, strict=True)
+    diagnostics = {str(key): float(value) for key, value in named if not np.isnan(value)}
+    history = json.loads(row["history"] or "{}")
+    notes = history.get("notes") if isinstance(history, dict) else None
     attrs: dict[str, Any] = dict(group.attrs)
     return Explanation(
         sample_id=sample_id,
@@ -129,11 +150,26 @@ def explain(repository: Repository, snapshot: str, sample_id: str, name: str | N
         commit=written.id,
         written=written.written_at,
         inputs_sha256=row["inputs_sha256"],
-        history=json.loads(row["history"] or "{}"),
+        history=history,
         computed=int(np.count_nonzero(~np.isnan(values))),
         features=len(values),
-        diagnostics={str(key): float(value) for key, value in diagnostics if not np.isnan(value)},
+        diagnostics=diagnostics,
+        number=None if feature is None else number_of(group, at, feature, notes, diagnostics),
     )
+
+
+def _key(sample: Any) -> str:
+    """The sample_id that was given, alone or in a row of a table."""
+    import pandas as pd
+
+    cell = sample.get("sample_id") if isinstance(sample, Mapping | pd.Series) else sample
+    cell = np.asarray(cell, dtype=object)
+    if cell.ndim or not isinstance(cell.item(), str):
+        raise InputError(
+            "explain() takes the sample_id of one row, or a row that has it",
+            fix="Give table.sample_id[0], or table.iloc[0] for a row of table().",
+        )
+    return str(cell.item())
 
 
 def _find(
@@ -151,6 +187,7 @@ def _find(
             if positions.size:
                 places[candidate] = (group, [int(position) for position in positions])
     if not places:
+        _refuse_feature(root, sample_id)
         raise StoreError(
             "no row has this sample_id",
             where=repr(sample_id),
@@ -165,6 +202,23 @@ def _find(
         )
     found, (group, positions_found) = next(iter(places.items()))
     return found, group, positions_found
+
+
+def _refuse_feature(root: zarr.Group, key: str) -> None:
+    """A feature in the place of a sample: say how to ask about it."""
+    for name in set_names(root):
+        group = set_group(root, name)
+        if group is not None and key in read_text(group, "feature"):
+            raise InputError(
+                f"{key!r} is the name of a feature, and not the sample_id of a row",
+                fix=f"Name the row too: explain(sample_id, {name!r}, feature={key!r}). What the feature is"
+                f" on any row: gclnm.vocabulary.feature({key!r}).",
+                code="not-a-sample",
+            )
+
+
+def _plain(value: str | float) -> str:
+    return value if isinstance(value, str) else number(value)
 
 
 def _cell(group: zarr.Group, name: str, position: int) -> Any:

@@ -230,13 +230,23 @@ def chosen_features(names: list[str], select: Select) -> NDArray[np.int64]:
     return np.array(list(found), dtype=np.int64)
 
 
-def to_table(data: xr.Dataset) -> pd.DataFrame:
-    """A dataset of one row a sample as a wide table: coordinates first, then the features."""
+def to_table(data: xr.Dataset, diagnostics: bool = False) -> pd.DataFrame:
+    """A dataset of one row a sample as a wide table: coordinates, diagnostics if asked for, features."""
     import pandas as pd
 
-    left = {str(name): item.values for name, item in data.coords.items() if item.dims == ("sample",)}
-    order = ["sample_id", *(name for name in left if name != "sample_id")]
+    left = {name: data[name].values for name in row_coordinates(data)}
+    measured = pd.DataFrame(
+        data["diagnostic"].values if diagnostics else None,
+        columns=[f"diagnostic_{name}" for name in data[DIAGNOSTIC].values] if diagnostics else None,
+        index=range(data.sizes["sample"]),
+    )
     right = pd.DataFrame(data["value"].values, columns=[str(name) for name in data["feature"].values])
-    table = pd.concat([pd.DataFrame({name: left[name] for name in order}), right], axis=1)
+    table = pd.concat([pd.DataFrame(left), measured, right], axis=1)
     table.attrs.update(data.attrs)
     return table
+
+
+def row_coordinates(data: xr.Dataset) -> list[str]:
+    """Names of the coordinates of the rows, the key first."""
+    names = [str(name) for name, item in data.coords.items() if item.dims == ("sample",)]
+    return ["sample_id", *(name for name in names if name != "sample_id")]

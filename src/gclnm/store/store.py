@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from gclnm.errors import StoreError
 from gclnm.schemas.features import check_rows
 from gclnm.store import export
 from gclnm.store.cube import to_cube
+from gclnm.store.dictionary import columns_of
 from gclnm.store.explain import Explanation, explain
 from gclnm.store.history import At, check_tag, log, resolve, sentence
 from gclnm.store.keys import KeyIndex, key_table
@@ -253,9 +254,20 @@ class FeatureStore:
         data = dataset(self._repository, resolve(self._repository, at), name, select, where)
         return data if dims is None else to_cube(data, dims)
 
-    def table(self, name: str, *, at: At = None, select: Select = None, where: Where = None) -> pd.DataFrame:
-        """A set as a wide table: coordinates first, then one column a feature. Arguments as in `read`."""
-        return to_table(self.read(name, at=at, select=select, where=where))
+    def table(
+        self,
+        name: str,
+        *,
+        at: At = None,
+        select: Select = None,
+        where: Where = None,
+        diagnostics: bool = False,
+    ) -> pd.DataFrame:
+        """A set as a wide table: coordinates first, then one column a feature. Arguments as in `read`.
+
+        With ``diagnostics`` the diagnostics follow the coordinates, as ``diagnostic_<name>``.
+        """
+        return to_table(self.read(name, at=at, select=select, where=where), diagnostics)
 
     def sets(self) -> pd.DataFrame:
         """The sets: recipe, engine, features, and how many rows are ok, failed, replaced."""
@@ -297,24 +309,36 @@ class FeatureStore:
         rows = [(tag, commit, times[commit]) for tag, commit in self._repository.tags().items()]
         return pd.DataFrame(rows, columns=["tag", "commit", "time"])
 
-    def explain(self, sample_id: str, name: str | None = None, *, at: At = None) -> Explanation:
-        """The way of one row: coordinates, recipe, steps, versions, commit, revisions.
+    def explain(
+        self,
+        sample_id: str | Mapping[str, Any] | pd.Series[Any],
+        name: str | None = None,
+        *,
+        feature: str | None = None,
+        at: At = None,
+    ) -> Explanation:
+        """The way of one row: coordinates, settings, steps, versions, commit, revisions.
 
         Parameters
         ----------
         sample_id
-            The row's key.
+            The row's key, or a row of `table`, which has it.
         name
             The set; needed where several hold the sample.
+        feature
+            A feature of the set: also its value, unit, meaning, bounds and IBSI code, and of the
+            diagnostics those that bear on it.
         at
             As in `read`.
 
         Raises
         ------
+        InputError
+            When ``sample_id`` is not one, for example the name of a feature.
         StoreError
-            When no row has this key, or several sets have it.
+            When no row has this key, several sets have it, or the set has no such feature.
         """
-        return explain(self._repository, resolve(self._repository, at), sample_id, name)
+        return explain(self._repository, resolve(self._repository, at), sample_id, name, feature)
 
     def to_parquet(
         self,
@@ -324,9 +348,15 @@ class FeatureStore:
         at: At = None,
         select: Select = None,
         where: Where = None,
+        diagnostics: bool = False,
     ) -> Path:
-        """Write a set as one Parquet file, with recipe and commit in its metadata (key ``gclnm``)."""
-        return export.to_parquet(self.table(name, at=at, select=select, where=where), fspath(path))
+        """Write a set as one Parquet file, with recipe and commit in its metadata (key ``gclnm``).
+
+        Beside it lies ``<stem>.columns.csv``: what each column is, with unit, family, image and IBSI
+        code. Folders are made. Arguments as in `table`.
+        """
+        data = self.read(name, at=at, select=select, where=where)
+        return export.to_parquet(to_table(data, diagnostics), fspath(path), columns_of(data, diagnostics))
 
     def to_csv(
         self,
@@ -336,9 +366,15 @@ class FeatureStore:
         at: At = None,
         select: Select = None,
         where: Where = None,
+        diagnostics: bool = False,
     ) -> Path:
-        """Write a set as one CSV file; numbers read back the same to the last bit."""
-        return export.to_csv(self.table(name, at=at, select=select, where=where), fspath(path))
+        """Write a set as one CSV file; numbers read back the same to the last bit.
+
+        Beside it lie ``<stem>.columns.csv``, what each column is, and ``<stem>.recipe.json``, the set,
+        its commit and its recipe. Folders are made. Arguments as in `table`.
+        """
+        data = self.read(name, at=at, select=select, where=where)
+        return export.to_csv(to_table(data, diagnostics), fspath(path), columns_of(data, diagnostics))
 
     # --- showing
 
