@@ -44,7 +44,11 @@ def make_case() -> Callable[..., Case]:
 
 @pytest.fixture
 def directly() -> Callable[[Case, Recipe], dict[str, float]]:
-    """What pyradiomics' own extractor gives for the same float32 image and mask."""
+    """What pyradiomics' own extractor gives for the same float32 image and mask.
+
+    It is asked in the engine's words: that these mean what the recipe says is tested by parameters
+    written by hand (`test_every_setting_means_what_it_means_to_pyradiomics`).
+    """
 
     def execute(case: Case, recipe: Recipe) -> dict[str, float]:
         with quiet():

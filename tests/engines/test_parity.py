@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from gclnm import pipeline, vocabulary
 from gclnm.engines import engine
-from gclnm.engines.upstream import quiet
+from gclnm.engines.upstream import filter_settings, quiet, settings
 from gclnm.harmonize import harmonize
 from gclnm.images import Case
 from gclnm.images.load import read_mask, read_series
@@ -60,30 +61,208 @@ def test_every_filter_gives_pyradiomics_numbers(make_case, directly, grid: str) 
     compare(make_case(grid), resampled, directly)
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"prepare__normalize": {"scale": 100, "clip_sd": 3}, "prepare__discretise__bin_width": 40},
-        {"prepare__resegment": {"range": [0, None]}},
-        {"prepare__resegment": {"range": [-2, 2], "mode": "sigma"}},
-        {"prepare__resegment": {"range": [0.3, None], "mode": "relative", "shape": True}},
-        {"prepare__crop": {"pad_voxels": 3}},
-        {"prepare__resample": {"spacing_mm": [2, 0, 3], "interpolator": "lanczos_sinc", "pad_voxels": 2}},
-        {"prepare__discretise__bin_count": 20, "prepare__filters__wavelet__discretise": {"bin_width": 7}},
-        {"compute__texture": {"distances": [1, 2], "symmetric_glcm": False, "gldm_alpha": 1}},
-        {"compute__texture": {"weighting": "euclidean"}},
-        {"compute__texture": {"plane": "sagittal"}},
-        {"compute__intensity_shift": 500, "compute__shape": list(vocabulary.names("shape", every=True))},
-    ],
-    ids=lambda change: "-".join(change),
+DEFAULT = Recipe(
+    name="x",
+    prepare={"discretise": {"bin_width": 25}, "filters": {"original": {}}},
+    compute={family: "all" for family in vocabulary.FAMILIES if family != "shape2D"},
 )
-def test_every_setting_means_what_it_means_to_pyradiomics(make_case, directly, change) -> None:
-    recipe = Recipe(
-        name="x",
-        prepare={"filters": {"original": {}, "wavelet": {}}},
-        compute={family: "all" for family in vocabulary.FAMILIES if family != "shape2D"},
-    ).with_(**change)
-    compare(make_case(), recipe, directly)
+NORMALIZED = {"prepare__normalize": {"scale": 100}}
+COARSER = {"prepare__resample": {"spacing_mm": [2, 2, 3]}, "prepare__filters__wavelet": {}}
+WAVELET = {"prepare__filters__wavelet": {}}
+POSITIVE = {"prepare__resegment": {"range": [0.5, 2]}}
+LBP = {"prepare__filters__lbp2d": {}}
+CASES = [
+    # What the recipe is before, what is changed, and what a pyradiomics user writes for both together.
+    ({}, NORMALIZED, {"setting": {"normalize": True, "normalizeScale": 100}}),
+    (
+        NORMALIZED,
+        {"prepare__normalize__scale": 250},
+        {"setting": {"normalize": True, "normalizeScale": 250}},
+    ),
+    (
+        NORMALIZED,
+        {"prepare__normalize__clip_sd": 1.5},
+        {"setting": {"normalize": True, "normalizeScale": 100, "removeOutliers": 1.5}},
+    ),
+    (
+        {},
+        {"prepare__resample__spacing_mm": [2, 0, 3]},
+        {"setting": {"resampledPixelSpacing": [2, 0, 3]}},
+    ),
+    *(
+        (
+            COARSER,
+            {"prepare__resample__interpolator": ours},
+            {
+                "imageType": {"Original": {}, "Wavelet": {}},
+                "setting": {"resampledPixelSpacing": [2, 2, 3], "interpolator": theirs},
+            },
+        )
+        for ours, theirs in (
+            ("nearest", "sitkNearestNeighbor"),
+            ("linear", "sitkLinear"),
+            ("gaussian", "sitkGaussian"),
+            ("hamming_sinc", "sitkHammingWindowedSinc"),
+            ("cosine_sinc", "sitkCosineWindowedSinc"),
+            ("welch_sinc", "sitkWelchWindowedSinc"),
+            ("lanczos_sinc", "sitkLanczosWindowedSinc"),
+            ("blackman_sinc", "sitkBlackmanWindowedSinc"),
+        )
+    ),
+    (
+        COARSER,
+        {"prepare__resample__pad_voxels": 1},
+        {
+            "imageType": {"Original": {}, "Wavelet": {}},
+            "setting": {"resampledPixelSpacing": [2, 2, 3], "padDistance": 1},
+        },
+    ),
+    (
+        WAVELET,
+        {"prepare__crop__pad_voxels": 1},
+        {"imageType": {"Original": {}, "Wavelet": {}}, "setting": {"preCrop": True, "padDistance": 1}},
+    ),
+    ({}, {"prepare__resegment": {"range": [0, None]}}, {"setting": {"resegmentRange": [0]}}),
+    (
+        {},
+        {"prepare__resegment": {"range": [-50, 60]}},
+        {"setting": {"resegmentRange": [-50, 60], "resegmentMode": "absolute"}},
+    ),
+    (
+        POSITIVE,
+        {"prepare__resegment__mode": "sigma"},
+        {"setting": {"resegmentRange": [0.5, 2], "resegmentMode": "sigma"}},
+    ),
+    (
+        POSITIVE,
+        {"prepare__resegment__mode": "relative"},
+        {"setting": {"resegmentRange": [0.5, 2], "resegmentMode": "relative"}},
+    ),
+    (
+        {"prepare__resegment": {"range": [60, None]}},
+        {"prepare__resegment__shape": True},
+        {"setting": {"resegmentRange": [60], "resegmentShape": True}},
+    ),
+    ({}, {"prepare__discretise__bin_width": 40}, {"setting": {"binWidth": 40}}),
+    ({}, {"prepare__discretise__bin_count": 20}, {"setting": {"binCount": 20}}),
+    (
+        WAVELET,
+        {"prepare__filters__wavelet__discretise": {"bin_width": 7}},
+        {"imageType": {"Original": {}, "Wavelet": {"binWidth": 7}}},
+    ),
+    (
+        WAVELET,
+        {"prepare__filters__original__discretise": {"bin_count": 12}},
+        {"imageType": {"Original": {"binCount": 12}, "Wavelet": {}}},
+    ),
+    (
+        WAVELET,
+        {"prepare__filters__wavelet__wavelet": "haar"},
+        {"imageType": {"Original": {}, "Wavelet": {"wavelet": "haar"}}},
+    ),
+    (
+        WAVELET,
+        {"prepare__filters__wavelet__level": 2},
+        {"imageType": {"Original": {}, "Wavelet": {"level": 2}}},
+    ),
+    (
+        WAVELET,
+        {"prepare__filters__wavelet__start_level": 1},
+        {"imageType": {"Original": {}, "Wavelet": {"start_level": 1}}},
+    ),
+    (
+        {"prepare__filters__log": {"sigma_mm": [1]}},
+        {"prepare__filters__log__sigma_mm": [2, 3.5]},
+        {"imageType": {"Original": {}, "LoG": {"sigma": [2.0, 3.5]}}},
+    ),
+    (
+        {"prepare__filters__gradient": {}},
+        {"prepare__filters__gradient__use_spacing": False},
+        {"imageType": {"Original": {}, "Gradient": {"gradientUseSpacing": False}}},
+    ),
+    (
+        LBP,
+        {"prepare__filters__lbp2d__radius": 2.5},
+        {"imageType": {"Original": {}, "LBP2D": {"lbp2DRadius": 2.5}}},
+    ),
+    (
+        LBP,
+        {"prepare__filters__lbp2d__samples": 12},
+        {"imageType": {"Original": {}, "LBP2D": {"lbp2DSamples": 12}}},
+    ),
+    (
+        LBP,
+        {"prepare__filters__lbp2d__method": "default"},
+        {"imageType": {"Original": {}, "LBP2D": {"lbp2DMethod": "default"}}},
+    ),
+    ({}, {"compute__texture__distances": [1, 2]}, {"setting": {"distances": [1, 2]}}),
+    ({}, {"compute__texture__symmetric_glcm": False}, {"setting": {"symmetricalGLCM": False}}),
+    ({}, {"compute__texture__gldm_alpha": 1}, {"setting": {"gldm_a": 1}}),
+    *(
+        ({}, {"compute__texture__weighting": norm}, {"setting": {"weightingNorm": norm}})
+        for norm in ("manhattan", "euclidean", "infinity", "no_weighting")
+    ),
+    *(
+        (
+            {},
+            {"compute__texture__plane": plane},
+            {"setting": {"force2D": True, "force2Ddimension": axis}},
+        )
+        for plane, axis in (("axial", 0), ("coronal", 1), ("sagittal", 2))
+    ),
+    ({}, {"compute__intensity_shift": 500}, {"setting": {"voxelArrayShift": 500}}),
+    (
+        {},
+        {"compute__shape": ["Sphericity", "Compactness1"]},
+        {"featureClass": {"shape": ["Sphericity", "Compactness1"]}},
+    ),
+]
+
+
+def written_by_hand(case: Case, changes: dict[str, dict[str, object]]) -> dict[str, float]:
+    """pyradiomics' own numbers for a parameter dictionary: nothing of gclnm translates it."""
+    from radiomics.featureextractor import RadiomicsFeatureExtractor
+
+    families = ("shape", "firstorder", "glcm", "glrlm", "glszm", "gldm", "ngtdm")
+    parameters = {
+        "imageType": changes.get("imageType", {"Original": {}}),
+        "featureClass": {**dict.fromkeys(families), **changes.get("featureClass", {})},
+        "setting": {"binWidth": 25, "additionalInfo": False, **changes.get("setting", {})},
+    }
+    with quiet():
+        extractor = RadiomicsFeatureExtractor(copy.deepcopy(parameters))
+        found = extractor.execute(case.image.to_sitk(), case.roi.to_sitk())
+    return {name: float(np.real(value)) for name, value in found.items()}
+
+
+@pytest.mark.parametrize(
+    ("before", "change", "parameters"),
+    CASES,
+    ids=[f"{name.split('__', 1)[1]}={value}" for _, change, _ in CASES for name, value in change.items()],
+)
+def test_every_setting_means_what_it_means_to_pyradiomics(make_case, before, change, parameters) -> None:
+    case, run = make_case(), engine("pyradiomics").run
+    default = DEFAULT.with_(**before)
+    recipe = default.with_(**change)
+    ours = run(case, recipe.prepare, recipe.compute).values
+    theirs = written_by_hand(case, parameters)
+    assert set(ours) == set(theirs)
+    np.testing.assert_allclose([ours[k] for k in theirs], list(theirs.values()), rtol=1e-9, atol=1e-9)
+    unchanged = run(case, default.prepare, default.compute).values
+    assert any(not np.isclose(value, unchanged.get(name, np.nan)) for name, value in theirs.items())
+
+
+def test_every_setting_that_is_translated_has_a_case_written_by_hand() -> None:
+    translated, by_hand = set(), set()
+    for before, change, parameters in CASES:
+        recipe = DEFAULT.with_(**before).with_(**change)
+        for own in recipe.prepare.filters.enabled.values():
+            translated |= set(settings(recipe.prepare, recipe.compute)) | set(filter_settings(own))
+        for given in (parameters.get("setting", {}), *parameters.get("imageType", {}).values()):
+            by_hand |= set(given)
+    # What no recipe can change.
+    fixed = {"label", "additionalInfo", "minimumROIDimensions", "minimumROISize"}
+    assert translated - by_hand == fixed
 
 
 def test_a_one_slice_roi_has_shape_in_its_plane(make_case, directly) -> None:
