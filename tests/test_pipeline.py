@@ -125,6 +125,28 @@ def test_the_digest_follows_voxels_and_mask_but_not_paths(written) -> None:
     assert run([written(labels=ball(7).astype(np.uint8))], RECIPE)[0].inputs_sha256 != first
 
 
+def test_the_digest_follows_facts_alone_and_the_masks_grid_alone(written, monkeypatch) -> None:
+    from dataclasses import replace
+
+    sample = written()
+    first = run([sample], RECIPE)[0].inputs_sha256
+    load_volume, load_mask = pipeline.load_volume, pipeline.load_mask
+
+    def heavier(ref: VolumeRef) -> Volume:
+        return replace(load_volume(ref), facts={"weight_kg": 81.0})
+
+    def moved(ref: MaskRef, volume: Volume) -> Mask:
+        mask = load_mask(ref, volume)
+        return replace(mask, geometry=replace(mask.geometry, origin_mm=(5.0, 6.0, 9.0)))
+
+    for name, other in (("load_volume", heavier), ("load_mask", moved)):
+        with monkeypatch.context() as patch:
+            patch.setattr(pipeline, name, other)
+            (row,) = run([sample], RECIPE)
+        assert row.status == "ok"
+        assert row.inputs_sha256 not in ("", first), name
+
+
 @pytest.mark.parametrize(
     ("labels", "code"),
     [

@@ -107,6 +107,14 @@ def test_what_would_need_a_guess_is_refused_by_name(changes: dict[str, Any], nam
     assert caught.value.code == "no-suv"
 
 
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_clocks_may_differ_by_ten_seconds_and_no_more(sign: int) -> None:
+    start_s = GOOD["series_s"]
+    suv(pet(first_vendor_scan_clock_s=start_s + sign * 9.0))
+    with pytest.raises(QuantityError, match="disagree by 11 s"):
+        suv(pet(first_vendor_scan_clock_s=start_s + sign * 11.0))
+
+
 def test_a_decay_factor_that_contradicts_series_time_is_refused_and_one_that_agrees_passes() -> None:
     rate, length = np.log(2) / 6586.2, 240.0
     during = rate * length / (1 - np.exp(-rate * length))
@@ -114,6 +122,44 @@ def test_a_decay_factor_that_contradicts_series_time_is_refused_and_one_that_agr
     suv(pet(first_decay_factor=float(during), **bed))
     with pytest.raises(QuantityError, match="DecayFactor"):
         suv(pet(first_decay_factor=float(during * np.exp(rate * 300)), **bed))
+
+
+def injected(stamp: str, clock: str | None, offset: str | None) -> dict[str, Any]:
+    item = Dataset()
+    item.RadiopharmaceuticalStartDateTime = stamp
+    slice_ = Dataset()
+    slice_.SeriesDate, slice_.SeriesTime = "20200301", "114946"
+    if clock is not None:
+        item.RadiopharmaceuticalStartTime = clock
+    if offset is not None:
+        slice_.TimezoneOffsetFromUTC = offset
+    slice_.RadiopharmaceuticalInformationSequence = [item]
+    facts = pet_facts([slice_facts(slice_)])
+    keys = ("injection_s", "injection_clock_s", "injection_other_offset")
+    return {key: facts.get(key) for key in keys}
+
+
+@pytest.mark.parametrize("offset", [None, "+0200"])
+def test_an_injection_on_a_clock_of_its_own_offset_from_utc_is_refused(offset: str | None) -> None:
+    with pytest.raises(QuantityError, match="RadiopharmaceuticalStartDateTime has an offset") as caught:
+        suv(pet(**injected("20200301100000+0100", None, offset)))
+    assert "RadiopharmaceuticalStartTime" in caught.value.fix
+
+
+@pytest.mark.parametrize(
+    ("stamp", "clock", "offset"),
+    [
+        ("20200301100000+0100", None, "+0100"),
+        ("20200301100000-0000", None, "+0000"),
+        ("20200301100000+0100", "100030", None),
+        ("20200301100000", None, None),
+        ("20200301100000", None, "+0100"),
+    ],
+)
+def test_an_injection_on_the_clock_of_the_series_counts(
+    stamp: str, clock: str | None, offset: str | None
+) -> None:
+    assert suv(pet(**injected(stamp, clock, offset))).history[-1].settings["uptake_min"] == 109.77
 
 
 def test_a_pet_file_without_header_is_refused() -> None:

@@ -46,6 +46,18 @@ def test_a_second_scan_reads_only_what_changed(tmp_path, write_series, write_sli
     assert reads == ["2.dcm"]
 
 
+def test_a_file_of_the_same_size_with_another_time_is_read_again(tmp_path, write_series, reads):
+    folder = tmp_path / "d"
+    write_series(folder)
+    scan(folder, progress=False)
+    before = (folder / "2.dcm").stat()
+    os.utime(folder / "2.dcm", ns=(before.st_atime_ns, before.st_mtime_ns + 1_000_000_000))
+    assert (folder / "2.dcm").stat().st_size == before.st_size
+    reads.clear()
+    scan(folder, progress=False)
+    assert reads == ["2.dcm"]
+
+
 def test_a_damaged_cache_is_ignored_and_made_anew(tmp_path, write_series, reads):
     folder = tmp_path / "d"
     write_series(folder)
@@ -62,7 +74,9 @@ def test_damaged_records_are_read_again(tmp_path, write_series, reads):
     write_series(folder)
     scan(folder, progress=False)
     with sqlite3.connect(cache_file()) as database:
-        database.execute("UPDATE files SET record = '{\"v\": 1, \"dicom\": 5}' WHERE path LIKE '%2.dcm'")
+        database.execute(
+            "UPDATE files SET record = '{\"v\": 1, \"dicom\": 5}' WHERE CAST(path AS TEXT) LIKE '%2.dcm'"
+        )
     database.close()
     reads.clear()
     assert scan(folder, progress=False).volumes["n_slices"].tolist() == [5]
