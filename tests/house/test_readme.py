@@ -1,11 +1,14 @@
-"""The README's example runs as it stands."""
+"""The README's example runs as it stands, and what the pages print is of this version."""
 
 from __future__ import annotations
 
 import importlib.util
+import re
 from pathlib import Path
 
 import pytest
+
+from gclnm.recipe import Recipe
 
 ROOT = Path(__file__).parents[2]
 
@@ -20,3 +23,14 @@ def test_the_readmes_example_runs_and_gives_a_table(tmp_path: Path) -> None:
     names = make_readme.run(make_readme.example((ROOT / "README.md").read_text("utf-8")), tmp_path)
     assert len(names["last"]) == len(names["ct"])
     assert names["figure"].get_axes()
+
+
+def test_the_readmes_output_is_of_the_recipe_as_it_is_now() -> None:
+    shown = re.findall(r"recipe ([0-9a-f]{12})\b", (ROOT / "README.md").read_text("utf-8"))
+    assert set(shown) == {Recipe.named("ct").id[:12]}, "run docs/make_readme.py"
+
+
+def test_the_page_of_numbers_is_filled() -> None:
+    lines = (ROOT / "docs" / "numbers.md").read_text("utf-8").splitlines()
+    waiting = [number for number, line in enumerate(lines, 1) if line.strip() == "EVIDENCE"]
+    assert not waiting, "put in what benchmarks/evidence.py prints"
