@@ -12,6 +12,7 @@ import logging
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal
@@ -52,7 +53,8 @@ class Row:
     coords
         Its coordinates, as the sample gave them.
     status, reason
-        ``"ok"`` and empty, or ``"failed"`` and why: a code and a sentence of ours.
+        ``"ok"`` and empty, or ``"failed"`` and why: a code and a sentence of ours. ``"unchanged"``:
+        the inputs are the known ones, nothing was measured; such a row is never stored.
     values
         Features in the recipe's order, (feature,); NaN: not computed.
     diagnostics
@@ -69,7 +71,7 @@ class Row:
 
     sample_id: str
     coords: dict[str, Coordinate]
-    status: Literal["ok", "failed"]
+    status: Literal["ok", "failed", "unchanged"]
     reason: str
     values: NDArray[np.float64]
     diagnostics: NDArray[np.float64]
@@ -94,7 +96,9 @@ def check(recipe: Recipe) -> None:
     engine(recipe.engine).check(recipe.prepare, recipe.compute)
 
 
-def run(samples: Sequence[Sample], recipe: Recipe | str | Path) -> list[Row]:
+def run(
+    samples: Sequence[Sample], recipe: Recipe | str | Path, known: Mapping[str, str] | None = None
+) -> list[Row]:
     """Rows of samples, in their order; volumes that samples share are read once.
 
     Parameters
@@ -103,11 +107,15 @@ def run(samples: Sequence[Sample], recipe: Recipe | str | Path) -> list[Row]:
         What to measure. Those with the same volumes are done together.
     recipe
         A recipe, a built-in name, or the path of a YAML file.
+    known
+        Digests of inputs that were measured before, by ``sample_id``. A sample whose inputs still
+        have that digest is read, but not measured again.
 
     Returns
     -------
     list of Row
-        One per sample. A sample that cannot be measured gives a failed row.
+        One per sample. A sample that cannot be measured gives a failed row, one whose inputs are
+        the known ones an unchanged row without values.
 
     Raises
     ------
@@ -119,7 +127,7 @@ def run(samples: Sequence[Sample], recipe: Recipe | str | Path) -> list[Row]:
     rows: dict[int, Row] = {}
     for indices in _sharing_volumes(samples):
         group = [samples[index] for index in indices]
-        rows.update(zip(indices, _rows(group, recipe), strict=True))
+        rows.update(zip(indices, _rows(group, recipe, known or {}), strict=True))
     return [rows[index] for index in range(len(samples))]
 
 
@@ -178,35 +186,40 @@ def _sharing_volumes(samples: Sequence[Sample]) -> Iterator[list[int]]:
     yield from groups.values()
 
 
-def _rows(samples: Sequence[Sample], recipe: Recipe) -> Iterator[Row]:
+def _rows(samples: Sequence[Sample], recipe: Recipe, known: Mapping[str, str]) -> Iterator[Row]:
     """Rows of samples that share their volumes."""
     start = perf_counter()
     try:
-        loaded = {role: load_volume(ref) for role, ref in samples[0].images.items()}
-        digest = _volumes_sha256(loaded)
-        ready = {role: _ready(volume, recipe) for role, volume in loaded.items()}
+        volumes = _Volumes({role: load_volume(ref) for role, ref in samples[0].images.items()}, recipe)
     except Exception as error:
         seconds = (perf_counter() - start) / len(samples)
         yield from (_failed(sample, recipe, error, seconds) for sample in samples)
         return
     for sample in samples:
-        yield _row(sample, recipe, loaded, ready, digest, start)
+        yield _row(sample, recipe, volumes, known.get(sample.sample_id), start)
         start = perf_counter()
 
 
-def _row(
-    sample: Sample,
-    recipe: Recipe,
-    loaded: Mapping[str, Volume],
-    ready: Mapping[str, Volume],
-    volumes_sha256: str,
-    start: float,
-) -> Row:
+class _Volumes:
+    """Volumes as they were read, their digest, and what the recipe measures, made when first asked for."""
+
+    def __init__(self, loaded: Mapping[str, Volume], recipe: Recipe) -> None:
+        self.loaded, self._recipe = loaded, recipe
+        self.sha256 = _volumes_sha256(loaded)
+
+    @cached_property
+    def ready(self) -> dict[str, Volume]:
+        return {role: _ready(volume, self._recipe) for role, volume in self.loaded.items()}
+
+
+def _row(sample: Sample, recipe: Recipe, volumes: _Volumes, known: str | None, start: float) -> Row:
     inputs = ""
     try:
-        masks = {role: load_mask(ref, loaded["image"]) for role, ref in sample.masks.items()}
-        inputs = _with_masks(volumes_sha256, masks)
-        case = _on_one_grid(Case(ready, masks))
+        masks = {role: load_mask(ref, volumes.loaded["image"]) for role, ref in sample.masks.items()}
+        inputs = _with_masks(volumes.sha256, masks)
+        if inputs == known:
+            return replace(_empty(sample, recipe, perf_counter() - start), inputs_sha256=inputs)
+        case = _on_one_grid(Case(volumes.ready, masks))
         result = _measure(case, recipe)
     except Exception as error:
         failed = _failed(sample, recipe, error, perf_counter() - start)
@@ -225,15 +238,20 @@ def _row(
 
 
 def _failed(sample: Sample, recipe: Recipe, error: Exception, seconds: float) -> Row:
+    empty = _empty(sample, recipe, seconds)
+    fix = error.fix if isinstance(error, GclnmError) else ""
+    return replace(empty, status="failed", reason=_reason(error), fix=fix)
+
+
+def _empty(sample: Sample, recipe: Recipe, seconds: float) -> Row:
     return Row(
         sample_id=sample.sample_id,
         coords=dict(sample.coords),
-        status="failed",
-        reason=_reason(error),
+        status="unchanged",
+        reason="",
         values=np.full(len(recipe.features), np.nan),
         diagnostics=np.full(len(recipe.diagnostics), np.nan),
         seconds=seconds,
-        fix=error.fix if isinstance(error, GclnmError) else "",
     )
 
 

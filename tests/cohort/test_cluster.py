@@ -33,11 +33,11 @@ from gclnm import pipeline
 real = getattr(pipeline, "real", pipeline.run)  # Dask loads a preload twice.
 pipeline.real = real
 
-def run(samples, recipe):
+def run(samples, recipe, known):
     for sample in samples:
         if sample.coords["patient_id"] == "p1" and sample.coords["roi_instance"] == "1":
             os._exit(1)
-    return real(samples, recipe)
+    return real(samples, recipe, known)
 
 pipeline.run = run
 """
@@ -49,10 +49,10 @@ from gclnm import pipeline
 real = getattr(pipeline, "real", pipeline.run)
 pipeline.real = real
 
-def run(samples, recipe):
+def run(samples, recipe, known):
     if samples[0].coords["patient_id"] != "p0":
         time.sleep(600)
-    return real(samples, recipe)
+    return real(samples, recipe, known)
 
 pipeline.run = run
 """

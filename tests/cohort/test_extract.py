@@ -12,6 +12,7 @@ import pytest
 
 import gclnm
 from gclnm import pipeline
+from gclnm.catalog.samples import Samples
 from gclnm.cohort.extract import extract
 from gclnm.errors import InputError, StoreError
 from gclnm.images import Sample
@@ -97,6 +98,9 @@ def test_a_failed_row_is_left_reported_and_tried_again_when_asked(
     left = extract([good, other], recipe, store=store, client=client, progress=False)
     assert (left.done, left.skipped, len(left.failed)) == (0, 1, 1)
     assert left.failed["reason"].item()
+    assert list(left.failed.columns) == list(
+        extract([good], recipe, store=store, client=client, progress=False).failed.columns
+    )
     assert not left.failed["tried"].item()
     again = extract([good, other], recipe, store=store, client=client, retry_failed=True, progress=False)
     assert (again.done, again.skipped, len(again.failed)) == (1, 1, 0)
@@ -104,22 +108,6 @@ def test_a_failed_row_is_left_reported_and_tried_again_when_asked(
         good.sample_id: 1,
         other.sample_id: 2,
     }
-
-
-def test_verify_replaces_the_rows_whose_files_have_changed(
-    make_samples: Any, recipe: Recipe, client: Client
-) -> None:
-    samples = make_samples(2)
-    store = gclnm.open_store("memory://")
-    extract(samples, recipe, store=store, client=client, progress=False)
-    changed, same = (Path(s.images["image"].files[0]) for s in samples)
-    changed.write_bytes(same.read_bytes())
-    trusting = extract(samples, recipe, store=store, client=client, progress=False)
-    assert (trusting.done, trusting.skipped) == (0, 2)
-    run = extract(samples, recipe, store=store, client=client, verify=True, progress=False)
-    assert (run.done, run.skipped) == (1, 1)
-    values = run.dataset["value"].sel(feature="original_firstorder_Mean").values
-    assert values[0] == values[1]
 
 
 def test_a_corrected_coordinate_replaces_the_row(make_samples: Any, recipe: Recipe, client: Client) -> None:
@@ -151,7 +139,7 @@ def test_a_worker_that_returns_too_little_makes_failed_rows_never_gaps(
     samples = make_samples(3, rois=1)
     real = pipeline.run
 
-    def run(some: Any, recipe: Any) -> Any:
+    def run(some: Any, recipe: Any, known: Any) -> Any:
         row = real(some, recipe)[0]
         if row.coords["patient_id"] == "p0":
             return []
@@ -199,6 +187,14 @@ def test_misuse_is_refused_in_words(make_samples: Any, recipe: Recipe, client: C
         extract(samples * 2, recipe)
     with pytest.raises(InputError, match="at least 1"):
         extract(samples, recipe, workers=0)
+    excluded = Samples(tuple(samples)).exclude("roi == 'ball'", "by hand")
+    with pytest.raises(InputError, match="all were excluded or filtered"):
+        extract(excluded, recipe)
+    with pytest.raises(InputError, match="all were excluded or filtered"):
+        extract(Samples(tuple(samples)).query("roi == 'other'"), recipe)
+    for strange in (samples[0], "ct", 5, None, recipe):
+        with pytest.raises(InputError, match=f"got an? {type(strange).__name__}"):
+            extract(strange, recipe)
     mixed = [with_coords(samples[0], roi="b", arm=1), with_coords(samples[0], roi="c", arm="A")]
     with pytest.raises(InputError, match="text and numbers"):
         extract(mixed, recipe, client=client, progress=False)

@@ -155,3 +155,34 @@ def test_a_patient_of_a_hostile_name_does_not_reach_the_page(tmp_path: Path, ram
     shown = plan([named], made(resample={"spacing_mm": [1, 1, 1]}), progress=False)._repr_html_()
     assert "<script>" not in shown
     assert "upsampling" in shown
+
+
+def test_a_catalog_or_a_name_in_place_of_samples_is_refused_by_its_type(tmp_path: Path) -> None:
+    import gclnm
+
+    with pytest.raises(InputError, match="got a str"):
+        plan("ct", [])  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"got a Catalog.*gclnm\.pair"):
+        plan(gclnm.scan(tmp_path, progress=False), "ct")  # type: ignore[arg-type]
+
+
+def test_mr_of_several_scanners_is_noted_once_where_its_signal_has_no_scale(
+    make_samples: Any, recipe: Recipe
+) -> None:
+    def of(scanners: tuple[str, str]) -> list[Sample]:
+        pairs = zip(make_samples(2), scanners, strict=True)
+        return [Sample(s.images, s.masks, {**s.coords, "scanner": scanner}) for s, scanner in pairs]
+
+    raw = recipe.with_(quantity=["arbitrary", "unspecified"])
+    found = plan(of(("A", "B")), raw, progress=False).issues
+    notes = found[found["code"] == "several-scanners"]
+    assert list(notes["severity"]) == ["info"]
+    assert "first-order values do not compare" in notes["what"].item()
+    for scanners, other in ((("A", "A"), raw), (("A", ""), raw), (("A", "B"), recipe)):
+        assert "several-scanners" not in set(plan(of(scanners), other, progress=False).issues["code"])
+
+
+def test_thick_ct_is_sent_to_the_recipe_for_it(tmp_path: Path, ramp: Any) -> None:
+    thick = write(tmp_path, "thick", ramp, cube(ramp.shape, BOX), (1.0, 1.0, 5.0))
+    recipe = made(resample={"spacing_mm": [1, 1, 1]}).with_(modality="CT")
+    assert "slices above 3 mm: use ct-2d" in look_at(thick, recipe).findings[0].fix

@@ -14,8 +14,18 @@ from typing import TYPE_CHECKING, Any
 from gclnm.cohort.commits import Commits
 from gclnm.cohort.extraction import Extraction
 from gclnm.cohort.ledger import Ledger
-from gclnm.cohort.resume import todo
-from gclnm.cohort.tasks import Task, check_coordinates, cores, group, require_unique, run_task
+from gclnm.cohort.memory import Memory, fingerprints, memory_file
+from gclnm.cohort.resume import Todo, todo
+from gclnm.cohort.tasks import (
+    Task,
+    check_coordinates,
+    cores,
+    group,
+    require_samples,
+    require_some,
+    require_unique,
+    run_task,
+)
 from gclnm.errors import ClusterError, GclnmError, InputError
 from gclnm.images.sample import Sample
 
@@ -47,7 +57,10 @@ def extract(
 ) -> Extraction:
     """Compute the features of samples in parallel and keep them in a store.
 
-    Rows that are in the store already are skipped; when nothing is missing, nothing is started.
+    Rows that are in the store already are skipped, unless their images, contours or coordinates have
+    changed; when nothing is missing and nothing has changed, nothing is started. A file is taken as
+    unchanged when its path, size and time of change are those that this machine remembers; otherwise
+    it is read, and its row computed anew when what was read differs.
     Everything that was computed is committed every 256 rows or 60 s, so that an interrupted run
     (Ctrl-C, a lost machine) is continued by calling the same line again.
 
@@ -72,8 +85,8 @@ def extract(
     retry_failed
         Try failed rows again; otherwise they are reported again, but not computed.
     verify
-        Compute the rows that are there again, and replace those whose files or contours changed.
-        Without it a row that is there is skipped, unless its coordinates have changed.
+        Read all files again, also those that look unchanged, and replace the rows that come from
+        other images or contours now.
     progress
         Show a progress bar on stderr.
 
@@ -85,7 +98,7 @@ def extract(
     Raises
     ------
     InputError
-        When samples are empty or two of them would be the same row.
+        When there are no samples, or two of them would be the same row.
     StoreError
         When the set was made with another recipe and ``replace`` is false.
     ClusterError
@@ -97,7 +110,7 @@ def extract(
     >>> gclnm.extract([], "ct")
     Traceback (most recent call last):
     ...
-    gclnm.errors.InputError: there are no samples to extract. Look at .unpaired of gclnm.pair.
+    gclnm.errors.InputError: there are no samples to extract. Look at .unpaired of gclnm.pair, and ...
     """
     from gclnm import pipeline
     from gclnm.recipe.recipe import Recipe
@@ -106,10 +119,10 @@ def extract(
     started = time.perf_counter()
     if workers is not None and workers < 1:
         raise InputError(f"workers must be at least 1, not {workers}")
+    given = require_samples(samples)
     recipe = Recipe.of(recipe)
-    rows_to_be = tuple(recipe.expand(tuple(samples)))
-    if not rows_to_be:
-        raise InputError("there are no samples to extract", fix="Look at .unpaired of gclnm.pair.")
+    rows_to_be = tuple(recipe.expand(given))
+    require_some(rows_to_be, samples, "extract")
     require_unique(rows_to_be)
     check_coordinates(rows_to_be)
     if store is None:
@@ -118,11 +131,16 @@ def extract(
         store = open_store(str(store))
     name = name or recipe.name
     store.create(name, recipe, replace=replace)
-    work = todo(rows_to_be, store, name, retry_failed=retry_failed, verify=verify)
-    ledger = Ledger(recipe, Commits(partial(store.append, name, recipe)), work.hashes)
+    memory = Memory(memory_file(), fingerprints(rows_to_be))
+    unchanged = {} if verify else memory.inputs([sample.sample_id for sample in rows_to_be])
+    work = todo(rows_to_be, store, name, retry_failed=retry_failed, unchanged=unchanged)
+    ledger = Ledger(recipe, Commits(partial(store.append, name, recipe)), work.hashes, memory.learn)
     if work.samples:
         pipeline.check(recipe)
-        _compute(work.samples, recipe, ledger, client=client, workers=workers, progress=progress)
+        try:
+            _compute(work, recipe, ledger, client=client, workers=workers, progress=progress)
+        finally:
+            memory.save()
     return Extraction(
         store=store,
         name=name,
@@ -136,7 +154,7 @@ def extract(
 
 
 def _compute(
-    samples: Sequence[Sample],
+    work: Todo,
     recipe: Recipe,
     ledger: Ledger,
     *,
@@ -148,13 +166,15 @@ def _compute(
     from gclnm.cohort.cluster import local_workers, users_workers
     from gclnm.cohort.schedule import finished_tasks
 
-    tasks = group(samples)
+    tasks = group(work.samples)
     processes = min(workers or cores(), len(tasks))
     place = local_workers(processes) if client is None else users_workers(client)
-    with place as pool, _bar(len(samples), recipe.name, progress) as bar:
+    with place as pool, _bar(len(work.samples), recipe.name, progress) as bar:
 
         def submit(task: Task) -> Any:
-            return pool.submit(run_task, task.samples, recipe)
+            keys = [sample.sample_id for sample in task.samples]
+            known = {key: work.hashes[key] for key in keys if key in work.hashes}
+            return pool.submit(run_task, task.samples, recipe, known)
 
         with contextlib.closing(finished_tasks(tasks, submit, workers=pool.size, alive=pool.alive)) as news:
             try:
@@ -193,10 +213,11 @@ def _failures(
     import pandas as pd
 
     reasons = {key: (reason, RETRY) for key, reason in before.items()} | dict(now)
+    names = dict.fromkeys(name for sample in samples for name in sample.coords)
     records = [
         {"sample_id": key, **sample.coords, "reason": reason, "fix": fix, "tried": key in now}
         for sample in samples
         if (key := sample.sample_id) in reasons
         for reason, fix in (reasons[key],)
     ]
-    return pd.DataFrame(records, columns=None if records else ["sample_id", "reason", "fix", "tried"])
+    return pd.DataFrame(records, columns=["sample_id", *names, "reason", "fix", "tried"])

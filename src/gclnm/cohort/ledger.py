@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -28,14 +28,22 @@ class Ledger:
     known
         Input hashes of rows that are there already: a row that comes back with the same hash is
         unchanged and not written again.
+    remember
+        Told the key and the input hash of every row that is, or will be, in the store.
     """
 
-    def __init__(self, recipe: Recipe, commits: Commits, known: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        commits: Commits,
+        known: Mapping[str, str],
+        remember: Callable[[str, str], None] = lambda key, inputs: None,
+    ) -> None:
         table = recipe.feature_table()
         self._features, self._diagnostics = tuple(recipe.features), tuple(recipe.diagnostics)
         self._lower = table["lower"].to_numpy(dtype=np.float64, na_value=np.nan)
         self._upper = table["upper"].to_numpy(dtype=np.float64, na_value=np.nan)
-        self._known = known
+        self._known, self._remember = known, remember
         self.commits = commits
         self.done = 0
         self.unchanged = 0
@@ -48,6 +56,8 @@ class Ledger:
         for row in rows:
             if row.status == "failed":
                 self.failed[row.sample_id] = (row.reason, row.fix)
+            else:
+                self._remember(row.sample_id, row.inputs_sha256)
         new = [row for row in rows if not self._is_unchanged(row)]
         self.unchanged += len(rows) - len(new)
         self.done += sum(row.status == "ok" for row in new)
@@ -63,7 +73,7 @@ class Ledger:
         return f"committed {self.done} rows done and {len(self.failed)} failed"
 
     def _is_unchanged(self, row: Row) -> bool:
-        return row.status == "ok" and self._known.get(row.sample_id) == row.inputs_sha256
+        return row.status != "failed" and self._known.get(row.sample_id) == row.inputs_sha256
 
     def _complete(self, samples: Sequence[Sample], outcome: Sequence[Row] | GclnmError) -> Iterator[Row]:
         """One row per sample, whatever came back."""
@@ -74,7 +84,8 @@ class Ledger:
             if row is None:
                 yield self._failed(sample, outcome if isinstance(outcome, GclnmError) else silent)
             else:
-                yield self._checked(row)
+                # Without values to be checked; one that nobody asked to compare is refused below.
+                yield row if row.status == "unchanged" and self._is_unchanged(row) else self._checked(row)
 
     def _checked(self, row: Row) -> Row:
         """The row, or a failed one when values are missing or impossible: it must not stop the others."""

@@ -30,7 +30,10 @@ FEWEST_BINS, MOST_BINS = 16, 128
 
 @dataclass(frozen=True)
 class Finding:
-    """Something odd about one sample; ``severity`` is ``"refused"`` when there would be no features."""
+    """Something odd about one sample.
+
+    ``severity`` is ``"refused"`` when there would be no features, ``"info"`` for what to bear in mind.
+    """
 
     severity: str
     code: str
@@ -93,7 +96,7 @@ def _grid_findings(volume: Volume, voxels: float, recipe: Recipe) -> Iterator[Fi
                 "odd",
                 "upsampling",
                 f"{axis} from {native:.3g} to {wanted:.3g} mm: {native / wanted:.1f} voxels made of one",
-                "Texture along this axis is interpolation; a 2-D recipe or a larger spacing avoids it.",
+                _against_upsampling(axis, recipe),
             )
     if voxels < recipe.compute.min_voxels:
         yield Finding(
@@ -102,6 +105,13 @@ def _grid_findings(volume: Volume, voxels: float, recipe: Recipe) -> Iterator[Fi
             f"about {voxels:.0f} voxels after resampling, texture needs {recipe.compute.min_voxels}",
             "Its texture will be NaN.",
         )
+
+
+def _against_upsampling(axis: str, recipe: Recipe) -> str:
+    said = "Texture along this axis is interpolation."
+    if axis == "z" and recipe.modality == "CT":
+        return f"{said} The recipe ct is meant for slices up to about 3 mm; slices above 3 mm: use ct-2d."
+    return f"{said} A 2-D recipe (spacing 0 across slices, plane axial) or a larger spacing avoids it."
 
 
 def _level_findings(volume: Volume, mask: Mask, prepare: Prepare) -> Iterator[Finding]:

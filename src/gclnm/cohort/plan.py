@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from gclnm.cohort.look import Finding, Look, look_at
-from gclnm.cohort.tasks import cores, require_unique
+from gclnm.cohort.tasks import cores, require_samples, require_some, require_unique
 from gclnm.errors import InputError
 from gclnm.progress import track
 
@@ -123,10 +123,10 @@ def plan(
     """
     from gclnm.recipe.recipe import Recipe
 
+    given = require_samples(samples)
     recipe = Recipe.of(recipe)
-    rows = list(recipe.expand(tuple(samples)))
-    if not rows:
-        raise InputError("there are no samples to plan for", fix="Look at .unpaired of gclnm.pair.")
+    rows = list(recipe.expand(given))
+    require_some(rows, samples, "plan for")
     require_unique(rows)
     chosen = _evenly(rows, n)
     looks = [
@@ -171,6 +171,7 @@ def _patients(rows: pd.DataFrame) -> pd.DataFrame:
 def _issues(rows: Sequence[Sample], looks: Sequence[Look], recipe: Recipe) -> pd.DataFrame:
     found = [(look.sample, finding) for look in looks for finding in look.findings]
     found += [(s, other) for s in rows if (other := _other_modality(s, recipe)) is not None]
+    found += _several_scanners(rows, recipe)
     records = [
         {
             **{key: sample.coords.get(key) for key in ("patient_id", "roi", "modality")},
@@ -193,6 +194,24 @@ def _other_modality(sample: Sample, recipe: Recipe) -> Finding | None:
         f"the image is {modality}, the recipe is made for {recipe.modality}",
         f"samples.query(\"modality == '{recipe.modality}'\") keeps those it is made for.",
     )
+
+
+def _several_scanners(rows: Sequence[Sample], recipe: Recipe) -> list[tuple[Sample, Finding]]:
+    """One note, at the first sample, when MR without a scale comes from more than one scanner."""
+    if "arbitrary" not in recipe.quantity or recipe.prepare.normalize is not None:
+        return []
+    mr = [s for s in rows if (s.coords.get("modality") or s.images["image"].modality) == "MR"]
+    scanners = {str(s.coords["scanner"]) for s in mr if s.coords.get("scanner")}
+    if len(scanners) < 2:
+        return []
+    note = Finding(
+        "info",
+        "several-scanners",
+        f"MR of {len(scanners)} scanners: its signal has no scale, first-order values do not compare",
+        "Compare first-order features within one scanner only; shape, and texture at a fixed bin_count,"
+        " do not depend on the scale.",
+    )
+    return [(mr[0], note)]
 
 
 def _seconds_a_row(looks: Sequence[Look], recipe: Recipe) -> float:

@@ -26,13 +26,14 @@ class Todo:
     Parameters
     ----------
     samples
-        To be computed.
+        To be computed, or to be read and compared.
     skipped
         How many rows are there and stay.
     failed
         Reasons of failed rows that are left as they are, by ``sample_id``.
     hashes
-        Input hashes of rows that are there and are computed again to be compared.
+        Input hashes of rows that are there, for samples whose files may have changed: they are read
+        again, and computed again when the hash is another.
     """
 
     samples: tuple[Sample, ...]
@@ -47,12 +48,18 @@ def todo(
     name: str,
     *,
     retry_failed: bool = False,
-    verify: bool = False,
+    unchanged: Mapping[str, str] | None = None,
 ) -> Todo:
-    """Sort samples into those to compute and those to leave, by the current rows of a set.
+    """Sort samples into those to compute, to compare and to leave, by the current rows of a set.
 
     A row whose coordinates have changed (a phase was corrected, a time point assigned) is computed
-    again, so that the new ones come into the store with it.
+    again, so that the new ones come into the store with it. Of the others a row is left without
+    reading its files when ``unchanged`` knows them, with the input hash of the row.
+
+    Parameters
+    ----------
+    unchanged
+        Input hashes, by ``sample_id``, of samples whose files are known not to have changed since.
     """
     known = store.keys(name)
     if known.empty:
@@ -61,14 +68,16 @@ def todo(
     there = [s for s in samples if status.get(s.sample_id) == "ok"]
     failed = {s.sample_id for s in samples if status.get(s.sample_id) == "failed"}
     renamed = _with_other_coordinates(there, store, name)
-    leave = {s.sample_id for s in there if not verify and s.sample_id not in renamed}
+    hashes = dict(zip(known["sample_id"], known["inputs_sha256"], strict=True))
+    same = {s.sample_id: hashes[s.sample_id] for s in there if s.sample_id not in renamed}
+    remembered = unchanged or {}
+    leave = {key for key, inputs in same.items() if remembered.get(key) == inputs}
     left_failed = set() if retry_failed else failed
-    hashes = dict(zip(known["sample_id"], known["inputs_sha256"], strict=True)) if verify else {}
     return Todo(
         samples=tuple(s for s in samples if s.sample_id not in leave | left_failed),
         skipped=len(leave),
         failed=_reasons(store, name, left_failed),
-        hashes={s.sample_id: hashes[s.sample_id] for s in there if verify and s.sample_id not in renamed},
+        hashes={key: inputs for key, inputs in same.items() if key not in leave},
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,16 @@ if TYPE_CHECKING:
     from gclnm.pipeline import Row
     from gclnm.recipe.recipe import Recipe
 
-__all__ = ["Task", "check_coordinates", "cores", "group", "require_unique", "run_task"]
+__all__ = [
+    "Task",
+    "check_coordinates",
+    "cores",
+    "group",
+    "require_samples",
+    "require_some",
+    "require_unique",
+    "run_task",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +45,9 @@ class Task:
         return [Task((sample,), alone=True) for sample in self.samples]
 
 
-def run_task(samples: Sequence[Sample], recipe: Recipe) -> list[Row] | GclnmError:
+def run_task(
+    samples: Sequence[Sample], recipe: Recipe, known: Mapping[str, str] | None = None
+) -> list[Row] | GclnmError:
     """The rows of one task, in a worker: one thread, whatever the worker was started with.
 
     An error is returned, not raised: Dask's client waits for ever for a task whose traceback it
@@ -48,7 +59,7 @@ def run_task(samples: Sequence[Sample], recipe: Recipe) -> list[Row] | GclnmErro
         from gclnm import pipeline
 
         sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
-        return pipeline.run(samples, recipe)
+        return pipeline.run(samples, recipe, known)
     except GclnmError as error:
         return error
     except Exception as error:
@@ -78,6 +89,55 @@ def _bytes(ref: VolumeRef) -> int:
         return 0  # The worker will say what is wrong with it.
 
 
+def require_samples(samples: object) -> tuple[Sample, ...]:
+    """The samples of a call, or a refusal of what are none: a catalog, a name, a table.
+
+    Raises
+    ------
+    InputError
+        With the type of what was passed.
+    """
+    one: object = samples
+    if isinstance(samples, Iterable) and not isinstance(samples, str | bytes | Mapping):
+        given = tuple(samples)
+        strange = [item for item in given if not isinstance(item, Sample)]
+        if not strange:
+            return given
+        # Rows of a table and paths of a list are named by what holds them; a list by what it holds.
+        one = strange[0] if isinstance(samples, Sequence) else samples
+    name = type(one).__name__
+    raise InputError(
+        f"these are no samples; got {'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}",
+        fix="Pass what gclnm.pair or gclnm.Samples.from_table returned, and the recipe after it.",
+        code="no-samples",
+    )
+
+
+def require_some(rows: Sequence[Sample], samples: object, doing: str) -> None:
+    """Refuse a run of no rows, and say where the samples have gone.
+
+    Raises
+    ------
+    InputError
+        When ``rows`` is empty.
+    """
+    from gclnm.catalog.samples import Samples
+
+    if rows:
+        return
+    if isinstance(samples, Samples) and (len(samples.excluded) or not len(samples.unpaired)):
+        raise InputError(
+            f"no samples to {doing}: all were excluded or filtered",
+            fix="Look at .excluded, and at what .query, .one_per or a slice has left.",
+            code="no-samples",
+        )
+    raise InputError(
+        f"there are no samples to {doing}",
+        fix="Look at .unpaired of gclnm.pair, and at what .query, .one_per or a slice has left.",
+        code="no-samples",
+    )
+
+
 def require_unique(samples: Sequence[Sample]) -> None:
     """Refuse samples that would become the same row.
 
@@ -86,12 +146,6 @@ def require_unique(samples: Sequence[Sample]) -> None:
     InputError
         With the patients and ROIs concerned.
     """
-    strange = next((item for item in samples if not isinstance(item, Sample)), None)
-    if strange is not None:
-        raise InputError(
-            f"these are no samples but {type(strange).__name__}",
-            fix="Give what gclnm.pair or gclnm.Samples.from_table returns.",
-        )
     counts = Counter(sample.sample_id for sample in samples)
     twice = {sample.sample_id: sample for sample in samples if counts[sample.sample_id] > 1}
     if not twice:

@@ -185,6 +185,11 @@ class Recipe(Settings):
     def of(cls, value: Recipe | str | Path) -> Recipe:
         """A recipe from a recipe, a built-in name, or the path of a YAML file.
 
+        Raises
+        ------
+        RecipeError
+            When it is none of these, or what it names is not there.
+
         Examples
         --------
         >>> Recipe.of("pet").name
@@ -192,6 +197,12 @@ class Recipe(Settings):
         """
         if isinstance(value, Recipe):
             return value
+        if not isinstance(value, str | Path):
+            raise RecipeError(
+                f"a recipe is no {type(value).__name__}",
+                fix="Pass a Recipe, a built-in name or the path of a YAML file; Recipe(**...) makes one.",
+                code="no-recipe",
+            )
         if value in BUILT_IN:
             return cls.named(str(value))
         if isinstance(value, Path) or value.endswith((".yaml", ".yml")) or Path(value).is_file():

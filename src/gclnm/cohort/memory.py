@@ -1,0 +1,139 @@
+"""What this machine has hashed before: files that have not changed since need not be read again."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from gclnm.catalog.scanning.cache import cache_file
+from gclnm.images.sample import MaskRef, Sample, VolumeRef
+
+__all__ = ["Memory", "fingerprints", "memory_file"]
+
+VERSION = 1
+# Headers whose voxels lie in a file beside them, which a sample does not name.
+DETACHED = (".mhd", ".nhdr")
+
+
+def memory_file() -> Path:
+    """Where the memory is: beside the cache of scan."""
+    return cache_file().with_name(f"inputs-{VERSION}.sqlite")
+
+
+def fingerprints(samples: Iterable[Sample]) -> dict[str, str]:
+    """A digest of path, size and time of change of each sample's files, by ``sample_id``.
+
+    Samples with a file that cannot be found, or with voxels in a file they do not name, have none.
+    """
+    volumes: dict[VolumeRef, str] = {}
+    files: dict[str, str] = {}
+    found = {}
+    for sample in samples:
+        with contextlib.suppress(OSError, LookupError):
+            images = {role: _volume(ref, volumes) for role, ref in sample.images.items()}
+            masks = {role: _mask(ref, files) for role, ref in sample.masks.items()}
+            made = [sample.derivation, sample.perturbation]
+            found[sample.sample_id] = _digest([images, masks, made])
+    return found
+
+
+def _volume(ref: VolumeRef, seen: dict[VolumeRef, str]) -> str:
+    if ref not in seen:
+        about = [ref.kind, ref.modality, ref.frames, [_state(file) for file in ref.files]]
+        seen[ref] = _digest(about)
+    return seen[ref]
+
+
+def _mask(ref: MaskRef, seen: dict[str, str]) -> list[object]:
+    if ref.file not in seen:
+        seen[ref.file] = _digest(_state(ref.file))
+    return [seen[ref.file], ref.kind, ref.label, ref.layer, ref.component, ref.rule]
+
+
+def _state(file: str) -> list[object]:
+    if file.lower().endswith(DETACHED):
+        raise LookupError("its voxels are in another file")
+    facts = os.stat(file)
+    return [os.path.abspath(file), facts.st_size, facts.st_mtime_ns]
+
+
+def _digest(about: object) -> str:
+    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
+
+
+class Memory:
+    """Input hashes by fingerprint. Without a writable folder, or damaged, it is empty.
+
+    It holds digests only: no path, no name. What it says is believed only where the store holds the
+    same input hash, so a wrong or foreign entry costs a reading, never a number.
+
+    Parameters
+    ----------
+    file
+        The database; made if absent, replaced if damaged.
+    fingerprints
+        By ``sample_id``, of files as they are before anything is read: a file that changes while it
+        is read does not have this fingerprint any more.
+    """
+
+    def __init__(self, file: Path, fingerprints: dict[str, str]) -> None:
+        self._file, self._fingerprints = file, fingerprints
+        self._new: dict[str, str] = {}
+
+    def inputs(self, keys: Sequence[str]) -> dict[str, str]:
+        """Input hashes of those samples whose files are remembered as they are now."""
+        wanted = [(key, self._fingerprints[key]) for key in keys if key in self._fingerprints]
+        found: dict[str, str] = {}
+        if not wanted or not self._file.is_file():
+            return found
+        with contextlib.suppress(sqlite3.Error, OSError), self._open() as database:
+            for key, fingerprint in wanted:
+                query = "SELECT inputs_sha256 FROM inputs WHERE fingerprint = ?"
+                row = database.execute(query, (fingerprint,)).fetchone()
+                if row is not None:
+                    found[key] = str(row[0])
+        return found
+
+    def learn(self, key: str, inputs_sha256: str) -> None:
+        """Note the input hash of a sample; `save` writes it down."""
+        if key in self._fingerprints:
+            self._new[self._fingerprints[key]] = inputs_sha256
+
+    def save(self) -> None:
+        """Write what was learnt, for the next run; not being able to costs that run time only."""
+        if not self._new:
+            return
+        try:
+            self._write()
+        except sqlite3.OperationalError:
+            return  # locked or read-only
+        except (sqlite3.DatabaseError, OSError):
+            with contextlib.suppress(sqlite3.Error, OSError):
+                self._file.unlink(missing_ok=True)
+                self._write()
+        self._new = {}
+
+    def _write(self) -> None:
+        self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not self._file.exists():
+            self._file.touch(mode=0o600)
+        with self._open() as database:
+            database.execute(
+                "CREATE TABLE IF NOT EXISTS inputs "
+                "(fingerprint TEXT PRIMARY KEY, inputs_sha256 TEXT NOT NULL) WITHOUT ROWID"
+            )
+            database.executemany("INSERT OR REPLACE INTO inputs VALUES (?, ?)", self._new.items())
+
+    @contextlib.contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        connection = sqlite3.connect(self._file, timeout=5.0)
+        try:
+            with connection:
+                yield connection
+        finally:
+            connection.close()
