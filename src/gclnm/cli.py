@@ -7,6 +7,7 @@ for; 3 something unexpected; 130 stopped by Ctrl-C.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 from collections.abc import Sequence
@@ -43,6 +44,9 @@ Folder = Annotated[
 ]
 Roi = Annotated[
     str, typer.Option("--roi", "-r", help="Name of the ROI, or a regular expression that matches all of it.")
+]
+Label = Annotated[
+    str | None, typer.Option(help="What the ROI is called in the table; the name or pattern by default.")
 ]
 Modality = Annotated[str | None, typer.Option(help="Only images of this modality: CT, MR or PT.")]
 Rater = Annotated[str | None, typer.Option(help="Regular expression whose group is the reader's name.")]
@@ -119,7 +123,8 @@ def scan(
         unusable=("usable", lambda ok: int((~ok).sum())),
     )
     _show("ROIs", rois, ("name", "kind", "ROIs", "patients", "unusable"))
-    _show("Problems", catalog.problems, ("severity", "code", "patient_id", "what", "fix"))
+    problems = catalog.problems.assign(fix=[_in_words_of_the_shell(fix) for fix in catalog.problems["fix"]])
+    _show("Problems", problems, ("severity", "code", "patient_id", "what", "fix"))
     if out is not None:
         for name in ("volumes", "series", "segmentations", "problems"):
             _write(getattr(catalog, name), out / f"{name}.csv")
@@ -135,6 +140,7 @@ def extract(
     store: Annotated[str, typer.Option("--store", "-s", help="Folder or address of the feature store.")],
     name: Annotated[str | None, typer.Option(help="Name of the set; the recipe's by default.")] = None,
     workers: Annotated[int | None, typer.Option(help="Processes; one per core by default.")] = None,
+    label: Label = None,
     modality: Modality = None,
     on: Pairing = On.reference,
     rater: Rater = None,
@@ -157,12 +163,14 @@ def extract(
     \b
     Examples:
       gclnm extract dicom/ --roi "GTV.*" --recipe ct --store features.icechunk
+      gclnm extract dicom/ -r "GTV.*|Tumou?r.*" --label gtv --recipe ct -s features.icechunk
       gclnm extract dicom/ -r "LN_(?P<instance>[0-9]+)" --recipe pet -s features.icechunk
     """
     import gclnm
 
     chosen = gclnm.Recipe.of(recipe)
-    samples = _samples(path, roi, modality or chosen.modality, on, rater, prefer, manifest, exclude, quiet)
+    options = _pairing(roi, label, modality or chosen.modality, on, rater, prefer, manifest)
+    samples = _samples(path, options, exclude, quiet)
     try:
         done = gclnm.extract(
             samples,
@@ -302,6 +310,7 @@ def report_contours(
     path: Folder,
     roi: Roi,
     out: Annotated[Path, typer.Option("--out", "-o", help="The page.")] = Path("contours.html"),
+    label: Label = None,
     modality: Modality = None,
     on: Pairing = On.reference,
     rater: Rater = None,
@@ -320,41 +329,78 @@ def report_contours(
     """
     from gclnm.report.contours import contours
 
-    samples = _samples(path, roi, modality or "", on, rater, prefer, manifest, exclude, quiet)
+    options = _pairing(roi, label, modality or "", on, rater, prefer, manifest)
+    samples = _samples(path, options, exclude, quiet)
     typer.echo(f"wrote {contours(samples, out, progress=not quiet)}")
 
 
-def _samples(
-    path: Path,
+def _pairing(
     roi: str,
+    label: str | None,
     modality: str,
     on: On,
     rater: str | None,
     prefer: Prefer | None,
     manifest: Path | None,
-    exclude: Path | None,
-    quiet: bool,
-) -> Samples:
+) -> dict[str, Any]:
+    """The options of pairing as the library takes them."""
+    return {
+        "roi": roi,
+        "label": label,
+        "modality": modality or None,
+        "on": on.value,
+        "rater": rater,
+        "prefer": prefer.value if prefer else None,
+        "manifest": manifest,
+    }
+
+
+def _samples(path: Path, options: dict[str, Any], exclude: Path | None, quiet: bool) -> Samples:
     """Scan and pair, and say what could not be paired."""
     import gclnm
 
     catalog = gclnm.scan(path, progress=not quiet)
-    samples = gclnm.pair(
-        catalog,
-        roi,
-        modality=modality or None,
-        on=on.value,
-        rater=rater,
-        prefer=prefer.value if prefer else None,
-        manifest=manifest,
-    )
+    samples = gclnm.pair(catalog, **options)
     if exclude is not None:
-        samples = samples.exclude(exclude)
-    typer.echo(repr(samples))
+        try:
+            samples = samples.exclude(exclude)
+        except InputError as error:
+            if error.code != "no-match":
+                raise
+            # A list of the whole study may name other modalities only; one of another study may not.
+            gclnm.pair(catalog, **{**options, "modality": None}).exclude(exclude)
+    typer.echo(_in_words_of_the_shell(repr(samples)))
     odd = samples.unpaired[samples.unpaired["severity"] != "info"]
     if len(odd):
-        _show("Unpaired", odd, ("severity", "patient_id", "name", "reason", "fix"))
+        told = odd.assign(fix=[_in_words_of_the_shell(fix) for fix in odd["fix"]])
+        _show("Unpaired", told, ("severity", "patient_id", "name", "reason", "fix"))
     return samples
+
+
+# What sentences for Python say, and what the same is called here.
+_SHELL_WORDS = {
+    r"pair\(catalog\) shows": "gclnm scan shows",
+    r"; see \.unpaired": "",
+    r"Look at (samples)?\.unpaired of gclnm\.pair[^.]*|Look at samples\.unpaired[^.]*": (
+        "Look above at what could not be paired, and why"
+    ),
+    r' Open it with mode="a"\.': "",
+    r'; mode="a" makes a store': "; gclnm extract makes a store",
+    r'label= gives a name that stays, for example label="gtv"': (
+        "--label gives a name that stays, for example --label gtv"
+    ),
+    r"(samples)?\.assign\(modality=['\"]CT['\"]\), or ": "",
+    r"catalog\.problems": "the problems that gclnm scan shows",
+    r"catalog\.segmentations": "the ROIs that gclnm scan shows",
+    r"\b(on|prefer)='(\w+)'": r"--\1 \2",
+    r"\b(rater|prefer|modality|roi|label|manifest)=(?!')": r"--\1",
+}
+
+
+def _in_words_of_the_shell(text: str) -> str:
+    for python, shell in _SHELL_WORDS.items():
+        text = re.sub(python, shell, text)
+    return text
 
 
 def _write(table: pd.DataFrame, path: Path) -> None:
@@ -400,7 +446,7 @@ def main() -> None:
     try:
         app()
     except GclnmError as error:
-        typer.echo(f"gclnm: {error}", err=True)
+        typer.echo(f"gclnm: {_in_words_of_the_shell(str(error))}", err=True)
         sys.exit(2)
     except BrokenPipeError:
         # The reader of a pipe (head, less) has seen enough.

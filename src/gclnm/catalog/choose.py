@@ -32,12 +32,14 @@ KEYS = (
 
 
 def read_table(table: pd.DataFrame | str | os.PathLike[str], where: str) -> pd.DataFrame:
-    """A user's table, all of it as text: a DataFrame, or a CSV file in UTF-8."""
+    """A user's table, all of it as text: a DataFrame, or a CSV file in UTF-8, with commas or semicolons."""
     if isinstance(table, pd.DataFrame):
         found = table
     else:
         try:
-            found = pd.read_csv(Path(table), dtype=str, keep_default_na=False, encoding="utf-8-sig")
+            found = pd.read_csv(
+                Path(table), dtype=str, keep_default_na=False, encoding="utf-8-sig", sep=_separator(table)
+            )
         except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
             missing = isinstance(error, FileNotFoundError)
             raise InputError(
@@ -48,6 +50,13 @@ def read_table(table: pd.DataFrame | str | os.PathLike[str], where: str) -> pd.D
             ) from None
     cells = {str(name).strip(): [text(value) for value in found[name]] for name in found.columns}
     return pd.DataFrame(cells, dtype=object)
+
+
+def _separator(path: str | os.PathLike[str]) -> str:
+    """What separates the columns: spreadsheets of many countries write semicolons."""
+    with Path(path).open(encoding="utf-8-sig") as stream:
+        header = stream.readline()
+    return ";" if header.count(";") > header.count(",") else ","
 
 
 def one_per(table: pd.DataFrame, keys: Sequence[str], prefer: Mapping[str, Any]) -> list[int]:
@@ -103,8 +112,10 @@ def _tie(rows: pd.DataFrame, key: Mapping[str, Any]) -> InputError:
     )
 
 
-def exclusions(where: Any, ids: Sequence[str], reason: str, gone: set[str]) -> dict[int, str]:
-    """Positions to leave out, with the reason of each; ``gone`` are the ids that left before."""
+def exclusions(
+    where: Any, ids: Sequence[str], reason: str, gone: set[str]
+) -> tuple[dict[int, str], tuple[str, ...]]:
+    """Positions to leave out, with the reason of each, and what to note; ``gone`` left before."""
     if isinstance(where, (str, os.PathLike)) and where not in ids:
         return _listed(where, ids, reason, gone)
     items = [where] if isinstance(where, str) else list(where)
@@ -115,7 +126,7 @@ def exclusions(where: Any, ids: Sequence[str], reason: str, gone: set[str]) -> d
                 where="exclude(where)",
                 fix="Give one for each row of .table.",
             )
-        return {position: reason for position, item in enumerate(items) if item}
+        return {position: reason for position, item in enumerate(items) if item}, ()
     places = {sample_id: position for position, sample_id in enumerate(ids)}
     missing = [str(item) for item in items if item not in places]
     if missing:
@@ -124,10 +135,12 @@ def exclusions(where: Any, ids: Sequence[str], reason: str, gone: set[str]) -> d
             where=f"exclude(where): {', '.join(missing[:3])}",
             fix="See .table for those that are there, .excluded for those that left before.",
         )
-    return {places[item]: reason for item in items}
+    return {places[item]: reason for item in items}, ()
 
 
-def _listed(path: str | os.PathLike[str], ids: Sequence[str], reason: str, gone: set[str]) -> dict[int, str]:
+def _listed(
+    path: str | os.PathLike[str], ids: Sequence[str], reason: str, gone: set[str]
+) -> tuple[dict[int, str], tuple[str, ...]]:
     table = read_table(path, "where")
     if "sample_id" not in table.columns:
         raise InputError(
@@ -141,14 +154,19 @@ def _listed(path: str | os.PathLike[str], ids: Sequence[str], reason: str, gone:
     chosen = {position: listed[key] for position, key in enumerate(ids) if key in listed}
     there = gone.union(ids)
     unknown = [key for key in listed if key not in there]
-    if unknown:
+    if unknown and len(unknown) == len(listed):
         raise InputError(
-            f"{len(unknown)} of {len(listed)} sample_ids of the list are not among the samples",
+            f"none of the {len(listed)} sample_ids of the list is among the samples",
             where=f"{os.fspath(path)}: {', '.join(unknown[:3])}",
             fix="The list was made for other samples, or ROIs have changed since: export it again, or"
             " exclude before you narrow by query().",
+            code="no-match",
         )
-    return chosen
+    if not unknown:
+        return chosen, ()
+    # A list of a whole study is used on a part of it too: CT of CT and MR.
+    note = f"{len(unknown)} of {len(listed)} sample_ids of the exclusions are not among these samples."
+    return chosen, (note,)
 
 
 def joined(

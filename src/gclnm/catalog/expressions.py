@@ -5,24 +5,30 @@ from __future__ import annotations
 import difflib
 import io
 import tokenize
+from collections import Counter
 from collections.abc import Collection, Iterator
+from typing import Any
 
 import pandas as pd
 
+from gclnm.catalog.cells import text
+from gclnm.catalog.pairing.build import usual_modality
 from gclnm.errors import InputError
 
-__all__ = ["rows_where", "texts_quoted", "unknown_column"]
+__all__ = ["rows_where", "texts_quoted", "unknown_column", "values_there"]
 
 COMPARISONS = frozenset(("==", "!=", "in"))
+VALUES_SHOWN = 6
 
 
 def rows_where(table: pd.DataFrame, expression: str, *, level: int = 0) -> list[int]:
     """Positions of the rows for which an expression of ``DataFrame.query`` is true.
 
     Numbers compared with a column of text are taken as text, so that ``patient_id == 12`` finds
-    patient ``"12"``. The expression runs in pandas' own language (engine ``python``), with ``@name``
-    for a variable of the caller's, ``level`` frames further up: it is as safe as code that the user
-    types, so never take one from a stranger; names with two underscores are refused.
+    patient ``"12"``, and modalities as DICOM writes them: ``modality == 'PET'`` finds ``PT``. The
+    expression runs in pandas' own language (engine ``python``), with ``@name`` for a variable of the
+    caller's, ``level`` frames further up: it is as safe as code that the user types, so never take
+    one from a stranger; names with two underscores are refused.
 
     Raises
     ------
@@ -70,22 +76,56 @@ def _not_understood(expression: str, problem: str) -> InputError:
     )
 
 
+def values_there(table: pd.DataFrame, expression: str) -> str:
+    """What the columns that a condition names hold: what to say when it is true of no row.
+
+    Examples
+    --------
+    >>> values_there(pd.DataFrame({"modality": ["CT", "MR", "CT"]}), "modality == 'PT'")
+    'modality: CT 2, MR 1'
+    """
+    named = [token.string for token in _tokens(expression) if token.type == tokenize.NAME]
+    columns = [name for name in dict.fromkeys(named) if name in table.columns]
+    return "; ".join(f"{name}: {_values(table[name])}" for name in columns)
+
+
+def _values(column: pd.Series[Any]) -> str:
+    if pd.api.types.is_numeric_dtype(column):
+        known = column.dropna()
+        missing = len(column) - len(known)
+        extent = f"{known.min():g} to {known.max():g}" if len(known) else ""
+        return ", ".join(part for part in (extent, f"{missing} empty" if missing else "") if part)
+    counts = Counter(text(value) or "(empty)" for value in column).most_common()
+    shown = ", ".join(f"{value} {n}" for value, n in counts[:VALUES_SHOWN])
+    return shown + (f" and {len(counts) - VALUES_SHOWN} more" if len(counts) > VALUES_SHOWN else "")
+
+
 def texts_quoted(table: pd.DataFrame, expression: str) -> str:
-    """The expression with numbers in quotes where they are compared with a column of text."""
+    """The expression with values as the table writes them.
+
+    Numbers are in quotes where they are compared with a column of text, and modalities are those of
+    DICOM.
+    """
     texts = {str(name) for name in table.columns if not pd.api.types.is_numeric_dtype(table[name])}
-    try:
-        tokens = list(tokenize.generate_tokens(io.StringIO(expression).readline))
-    except (tokenize.TokenError, IndentationError, SyntaxError):
-        return expression
-    places = [token for token in _compared_numbers(tokens, texts) if token.start[0] == 1]
-    for token in reversed(places):
-        expression = f"{expression[: token.start[1]]}'{token.string}'{expression[token.end[1] :]}"
+    for column, token in reversed([v for v in _compared(_tokens(expression), texts) if v[1].start[0] == 1]):
+        value = f"'{token.string}'" if token.type == tokenize.NUMBER else token.string
+        if column == "modality" and value[0] in "'\"":
+            value = value[0] + usual_modality(value[1:-1]) + value[0]
+        expression = f"{expression[: token.start[1]]}{value}{expression[token.end[1] :]}"
     return expression
 
 
-def _compared_numbers(
+def _tokens(expression: str) -> list[tokenize.TokenInfo]:
+    try:
+        return list(tokenize.generate_tokens(io.StringIO(expression).readline))
+    except (tokenize.TokenError, IndentationError, SyntaxError):
+        return []
+
+
+def _compared(
     tokens: list[tokenize.TokenInfo], texts: Collection[str]
-) -> Iterator[tokenize.TokenInfo]:
+) -> Iterator[tuple[str, tokenize.TokenInfo]]:
+    """Each literal that a column of text is compared with, after the column's name."""
     for place, token in enumerate(tokens):
         if token.type != tokenize.NAME or token.string not in texts:
             continue
@@ -95,7 +135,7 @@ def _compared_numbers(
         if not rest or rest[0].string not in COMPARISONS:
             continue
         for following in rest[1:]:
-            if following.type == tokenize.NUMBER:
-                yield following
+            if following.type in (tokenize.NUMBER, tokenize.STRING):
+                yield token.string, following
             elif following.string not in ("[", "(", ","):
                 break

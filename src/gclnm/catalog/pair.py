@@ -22,10 +22,17 @@ from gclnm.catalog.pairing.build import (
     usual_modality,
 )
 from gclnm.catalog.pairing.link import Linker, On, Record, Refusal
-from gclnm.catalog.pairing.names import RoiPattern, natural, patterns, refuse_without_match, text_key
+from gclnm.catalog.pairing.names import (
+    RoiPattern,
+    clean_label,
+    natural,
+    patterns,
+    refuse_without_match,
+    text_key,
+)
 from gclnm.catalog.pairing.roles import attach_roles
 from gclnm.catalog.pairing.split import component_count
-from gclnm.catalog.pairing.versions import NO_RATER, Candidate, Prefer, Rater, Raters, resolve
+from gclnm.catalog.pairing.versions import Candidate, Prefer, Rater, Raters, resolve
 from gclnm.catalog.samples import Samples
 from gclnm.errors import InputError
 
@@ -42,6 +49,7 @@ def pair(
     catalog: Catalog,
     roi: str | Mapping[str, str] | None = None,
     *,
+    label: str | None = None,
     modality: str | Sequence[str] | None = None,
     on: On = "reference",
     rater: Rater | None = None,
@@ -64,6 +72,9 @@ def pair(
         count and names are compared in Unicode form NFKC. A mapping of role to such a text adds
         other ROIs of the same image: features are computed in role ``"roi"``. Without it the names
         that were found are shown and nothing is paired.
+    label
+        What the ROI is called in coordinate ``roi``, and so in the key of a row, however the pattern
+        grows: ``roi="GTV.*|Tumou?r.*", label="gtv"``. The name or pattern itself by default.
     modality
         Images to pair (``"CT"``, ``"MR"``, ``"PT"``, or several); all by default.
     on
@@ -76,13 +87,17 @@ def pair(
     rater
         Who drew an ROI: a mapping (by file, file name, UID or ROI name), a function of a row of
         ``catalog.segmentations``, or a regular expression with a group, searched in the ROI's name
-        and then in its file path.
+        and then in its file path. An ROI for which it gives nothing has no reader given
+        (``rater`` is empty); it is refused where another structure set of the image holds the
+        same ROI with a reader.
     prefer
         Which of several structure sets with the same ROI counts: the ``"approved"`` or the
         ``"newest"``. Without ``rater`` or ``prefer`` both are refused, and listed.
     split
         ``"components"``: each connected part of an ROI (faces, edges or corners touching) is a
-        sample; ``roi_instance`` counts from 1, the largest. Reads the voxels of every ROI.
+        sample; ``roi_instance`` counts from 1, the largest, and is ``"1"`` also where there is one
+        part. It is part of the key of a row: without ``split`` the same ROI has instance ``""`` and
+        another ``sample_id``. Reads the voxels of every ROI.
     rule
         How contours become voxels: those whose centre is inside, or ``"touch"``: all touched.
     manifest
@@ -97,13 +112,14 @@ def pair(
     Raises
     ------
     InputError
-        When no ROI fits (with the nearest names), a pattern is none, or an option is unknown.
+        When no ROI fits (with the nearest names), a pattern is none, an option is unknown, or
+        ``catalog`` is not what ``scan`` returned.
 
     Notes
     -----
-    *Coordinate* ``roi`` is what the user gave: the name or pattern as written, or the value of the
-    pattern's group ``(?P<roi>...)`` in lower case. Text of the file never becomes a coordinate
-    unless a group asks for it, and two patterns never share a label in one feature set.
+    *Coordinate* ``roi`` is what the user gave: ``label``; or the value of the pattern's group
+    ``(?P<roi>...)`` in lower case; or else the name or pattern as written, and then a pattern that
+    changes gives other rows. Text of the file never becomes a coordinate unless a group asks for it.
 
     *Coordinate* ``roi_instance`` tells several ROIs of one label apart: the pattern's group
     ``(?P<instance>...)``; or else the one number in which their names differ (``LN1``, ``LN2``); or
@@ -115,17 +131,21 @@ def pair(
     ``roi``, ``roi_instance``, ``rater``, ``patient_id``, ``modality``, ``timepoint``; further
     columns become coordinates. Relative paths start at the CSV file. ``roi=`` then chooses rows.
     """
+    _check_catalog(catalog)
     _check(on, prefer, split, rule)
+    called = "" if label is None else clean_label(label)
     modalities = _modalities(modality)
     if manifest is not None:
         from gclnm.catalog.pairing.manifest import pair_manifest
 
-        return pair_manifest(catalog, manifest, roi=roi, modalities=modalities, rule=rule)
+        return pair_manifest(catalog, manifest, roi=roi, modalities=modalities, rule=rule, label=called)
     _check_modalities(catalog, modalities)
     rois = _records(catalog.segmentations, "segmentation_id")
     if roi is None:
+        if called:
+            raise InputError("label needs the ROI that it names", where=f"label={called!r}", fix="Give roi=.")
         return Samples(found=_names_found(rois))
-    wanted = patterns(roi)
+    wanted = patterns(roi, called)
     for pattern in wanted:
         refuse_without_match(pattern, (r["name"] for r in rois))
     job = _Pairing(catalog, rois, wanted, on, modalities, rule)
@@ -154,7 +174,12 @@ class _Pairing:
     def pair(self, raters: Raters, prefer: Prefer | None, by_component: bool) -> None:
         """Fill ``made`` and ``unpaired``."""
         resolved = resolve(self._candidates(self.patterns[0], raters), prefer)
-        self.notes = resolved.notes
+        self.notes = (*resolved.notes, *_reader_notes(raters, resolved.kept))
+        if self.patterns[0].unnamed_among(c.roi["name"] for c in resolved.kept):
+            self.notes += (
+                f"coordinate roi is the pattern itself, {self.patterns[0].text!r}: another pattern gives"
+                ' other rows. label= gives a name that stays, for example label="gtv".',
+            )
         for candidate, refusal in resolved.refused:
             self._refuse(candidate.roi, refusal)
         parts = [p for c in resolved.kept for p in (self._parts(c) if by_component else [(c, None)])]
@@ -173,12 +198,10 @@ class _Pairing:
             if not pattern.matches(roi["name"]):
                 continue
             links = self._links(roi)
-            reader = raters.of(roi) if not isinstance(links, Refusal) else ""
             if isinstance(links, Refusal):
                 self._refuse(roi, links)
-            elif reader is None:
-                self._refuse(roi, NO_RATER)
             else:
+                reader = raters.of(roi)
                 label, instance = pattern.labels(roi["name"])
                 found += [
                     Candidate(roi, volume_id, by, label, instance, pattern.has_instance, reader)
@@ -219,7 +242,7 @@ class _Pairing:
                 if isinstance(links, Refusal):
                     self._refuse(roi, links)
                     continue
-                reader = raters.of(roi) or ""
+                reader = raters.of(roi)
                 found += [Candidate(roi, v, by, pattern.role, rater=reader) for v, by in links.items()]
         return others
 
@@ -295,6 +318,23 @@ def _names_found(rois: Sequence[Record]) -> pd.DataFrame:
     ]
     rows.sort(key=lambda row: (-row["rois"], natural(str(row["name"]))))
     return pd.DataFrame(rows, columns=["name", "rois", "patients", "kind", "usable"])
+
+
+def _reader_notes(raters: Raters, kept: Sequence[Candidate]) -> tuple[str, ...]:
+    without = sum(not candidate.rater for candidate in kept)
+    if not raters.given or not without:
+        return ()
+    named = len(kept) - without
+    return (f"rater= names a reader for {named} of {len(kept)} ROIs: the others have an empty rater.",)
+
+
+def _check_catalog(catalog: object) -> None:
+    if not hasattr(catalog, "segmentations") or not hasattr(catalog, "volume_ref"):
+        raise InputError(
+            "pair needs a catalog",
+            where=f"pair({type(catalog).__name__}, ...)",
+            fix="Pass what gclnm.scan returned: gclnm.pair(gclnm.scan(folder), roi=...).",
+        )
 
 
 def _check(on: str, prefer: str | None, split: str | None, rule: str) -> None:

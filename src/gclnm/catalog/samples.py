@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
 import pandas as pd
 
 from gclnm.catalog import choose, show
-from gclnm.catalog.expressions import rows_where
+from gclnm.catalog.expressions import rows_where, values_there
 from gclnm.catalog.pairing.build import NUMBERS, TEXTS, recoordinated
 from gclnm.errors import InputError
 from gclnm.images.sample import Coordinate, Sample
@@ -71,6 +71,7 @@ class Samples(Sequence[Sample]):
     Samples: 1 of 1 patient (CT 1), roi 'GTV'
     >>> samples.query("modality == 'MR'")
     Samples: none
+    note: no sample fulfils "modality == 'MR'" (modality: CT 1).
     """
 
     samples: tuple[Sample, ...] = ()
@@ -141,14 +142,20 @@ class Samples(Sequence[Sample]):
         """The samples whose row of ``.table`` fulfils an expression of ``DataFrame.query``.
 
         Text columns compare as text: ``patient_id == 12`` is ``patient_id == '12'``. ``@name`` is a
-        variable of yours. The expression is run by pandas: do not take one from a stranger.
+        variable of yours; ``modality == 'PET'`` finds ``PT``. Where none fulfils it a note names the
+        values that there are. The expression is run by pandas: do not take one from a stranger.
 
         Raises
         ------
         InputError
             When a column is unknown (with the nearest name) or the expression is not understood.
         """
-        return self._keep(rows_where(self._table, expression, level=1))
+        found = self._keep(rows_where(self._table, expression, level=1))
+        if len(found) or not len(self):
+            return found
+        there = values_there(self._table, expression)
+        note = f"no sample fulfils {expression!r}{f' ({there})' if there else ''}."
+        return replace(found, notes=(*found.notes, note))
 
     def one_per(self, keys: str | Sequence[str], *, prefer: Order | None = None) -> Samples:
         """One sample for each combination of ``keys``; the others move to ``.excluded``.
@@ -184,26 +191,37 @@ class Samples(Sequence[Sample]):
         ----------
         where
             An expression as for ``query``; a sequence of booleans; sample_ids; or the path of a CSV
-            with columns ``sample_id`` and ``reason``, as the contour report exports it.
+            with columns ``sample_id`` and ``reason``, as the contour report exports it. Ids in the CSV
+            that are not among these samples are noted: it may be about more of the study.
         reason
             Why, in your words; a CSV's own reasons come first.
 
         Raises
         ------
         InputError
-            When a reason is missing, or a ``sample_id`` is not among the samples.
+            When a reason is missing, no sample fulfils the expression, a given ``sample_id`` is not
+            among the samples, or none of the CSV's is.
+
+        Notes
+        -----
+        A row that is in a store already stays there: read it with
+        ``table[table["sample_id"].isin(kept.ids)]``.
         """
+        notes: tuple[str, ...] = ()
         if isinstance(where, str) and not where.lower().endswith(".csv") and where not in self.ids:
             chosen = dict.fromkeys(rows_where(self._table, where, level=1), reason)
+            if not chosen:
+                raise _nothing_excluded(self._table, where)
         else:
-            chosen = choose.exclusions(where, self.ids, reason, set(self.excluded["sample_id"]))
+            chosen, notes = choose.exclusions(where, self.ids, reason, set(self.excluded["sample_id"]))
         if any(not text.strip() for text in chosen.values()):
             raise InputError(
                 "an exclusion needs a reason",
                 where="exclude(where, reason)",
                 fix='For example reason="motion artefact". It is kept and feeds the flow chart.',
             )
-        return self._leave_out(chosen)
+        left = self._leave_out(chosen)
+        return replace(left, notes=tuple(dict.fromkeys((*left.notes, *notes)))) if notes else left
 
     def assign(self, **coordinates: Coordinate | Callable[[Mapping[str, Any]], Any]) -> Samples:
         """New or corrected coordinates: a value for all, or a function of a row of ``.table``.
@@ -284,6 +302,16 @@ class Samples(Sequence[Sample]):
 
     def _repr_html_(self) -> str:
         return show.html_page(self)
+
+
+def _nothing_excluded(table: pd.DataFrame, expression: str) -> InputError:
+    there = values_there(table, expression)
+    return InputError(
+        "no sample fulfils the condition: nothing would be left out",
+        where=f"exclude({expression!r})",
+        fix=f"The samples have {there}." if there else "See .table for what there is.",
+        code="no-match",
+    )
 
 
 def _stacked(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:

@@ -44,6 +44,12 @@ def lines(samples: Samples) -> list[str]:
             result.append(f"{word}: {len(rows)} ({_counted(rows['code'])}); see .unpaired")
     if len(samples.excluded):
         result.append(f"excluded: {len(samples.excluded)} ({_counted(samples.excluded['reason'])})")
+    unknown = sum(not sample.coords.get("modality") for sample in samples)
+    if unknown:
+        result.append(
+            f"note: {unknown} of {len(samples)} samples do not say their modality: grey values have no unit."
+            ' State it: .assign(modality="CT"), or column modality of a manifest.'
+        )
     return result + [f"note: {note}" for note in samples.notes]
 
 

@@ -50,6 +50,7 @@ def pair_manifest(
     roi: object,
     modalities: frozenset[str],
     rule: Rule,
+    label: str = "",
 ) -> Samples:
     """Samples of the rows of a manifest; a row that gives none is listed with the reason.
 
@@ -61,6 +62,8 @@ def pair_manifest(
     rows = _rows(table)
     base = Path.cwd() if isinstance(table, pd.DataFrame) else Path(table).absolute().parent
     rows = _chosen(rows, roi)
+    if label:
+        rows = [_Row(row.number, {**row.cells, "roi": label}) for row in rows]
     places = Places(catalog, base)
     found = [_read(places, row, modalities) for row in rows]
     found = _refuse_rivals(found)

@@ -13,6 +13,7 @@ from gclnm.errors import InputError
 
 __all__ = [
     "RoiPattern",
+    "clean_label",
     "compiled",
     "natural",
     "normalise",
@@ -23,6 +24,7 @@ __all__ = [
 ]
 
 GROUPS = ("roi", "instance")
+METACHARACTERS = re.compile(r"[\\^$.|?*+()\[\]{}]")
 # A longer number in a name may be a record number: it must not become a coordinate.
 MAX_DIGITS = 3
 
@@ -77,10 +79,13 @@ class RoiPattern:
     False
     >>> RoiPattern("roi", r"(?P<roi>GTV|LN)_?(?P<instance>\\d+)").labels("LN_12")
     ('ln', '12')
+    >>> RoiPattern("roi", "GTV.*|Tumou?r", "gtv").labels("Tumor")
+    ('gtv', '')
     """
 
     role: str
     text: str
+    label: str = ""
     error: str = field(init=False, repr=False, compare=False, default="")
     _regex: re.Pattern[str] | None = field(init=False, repr=False, compare=False, default=None)
 
@@ -96,6 +101,21 @@ class RoiPattern:
         regex, error = compiled(self.text)
         object.__setattr__(self, "_regex", regex)
         object.__setattr__(self, "error", error)
+        object.__setattr__(self, "label", clean_label(self.label) if self.label else "")
+        if self.label and regex is not None and "roi" in regex.groupindex:
+            raise InputError(
+                "both label and a group (?P<roi>...) of the pattern say what the ROI is called",
+                where=f"label={self.label!r}",
+                fix="Leave one of them out.",
+            )
+
+    def unnamed_among(self, names: Iterable[str]) -> bool:
+        """Whether a pattern, not a name, a label or a group, becomes the label of ROIs of these names."""
+        if self.label or not METACHARACTERS.search(self.text):
+            return False
+        if self._regex is not None and "roi" in self._regex.groupindex:
+            return False
+        return any(text_key(name) != text_key(self.text) for name in names)
 
     @property
     def has_instance(self) -> bool:
@@ -112,20 +132,33 @@ class RoiPattern:
     def labels(self, name: str) -> tuple[str, str]:
         """Coordinates ``roi`` and ``roi_instance`` that the pattern's groups give a name.
 
-        Without a group ``roi`` the label is the text as the user wrote it: never what stands in the
-        file, and two patterns never share a label. Groups are in lower case, since hospitals differ
+        Without a group ``roi`` it is the label that the user gave, or else the text as the user wrote
+        it: never what stands in the file. Groups are in lower case, since hospitals differ
         in it.
         """
         found = self._regex.fullmatch(normalise(name)) if self._regex is not None else None
         groups = found.groupdict() if found else {}
         roi, instance = (normalise(groups.get(key) or "").casefold() for key in GROUPS)
-        return roi or self.text, instance
+        return roi or self.label or self.text, instance
 
 
-def patterns(roi: str | Mapping[str, str]) -> tuple[RoiPattern, ...]:
+def clean_label(label: object) -> str:
+    """What the user calls an ROI, normalised.
+
+    Raises
+    ------
+    InputError
+        When it is no text, or empty.
+    """
+    if not isinstance(label, str) or not normalise(label):
+        raise InputError("label is a short text", where=f"label={label!r}", fix='For example label="gtv".')
+    return normalise(label)
+
+
+def patterns(roi: str | Mapping[str, str], label: str = "") -> tuple[RoiPattern, ...]:
     """The patterns of an ``roi=`` argument, the one that features are computed in first."""
     if isinstance(roi, str):
-        return (RoiPattern("roi", roi),)
+        return (RoiPattern("roi", roi, label),)
     if not isinstance(roi, Mapping):
         raise InputError(
             "roi must be a name, a regular expression, or a mapping of role to one",
@@ -143,7 +176,7 @@ def patterns(roi: str | Mapping[str, str]) -> tuple[RoiPattern, ...]:
     for role in others:
         if not isinstance(role, str) or not role.isidentifier():
             raise InputError("a role is a short word", where=f"roi[{role!r}]", fix="For example 'aorta'.")
-    return tuple(RoiPattern(role, roi[role]) for role in ("roi", *others))
+    return (RoiPattern("roi", roi["roi"], label), *(RoiPattern(role, roi[role]) for role in others))
 
 
 def refuse_without_match(pattern: RoiPattern, names: Iterable[str]) -> None:
@@ -169,7 +202,7 @@ def refuse_without_match(pattern: RoiPattern, names: Iterable[str]) -> None:
 def _nearest(text: str, known: Sequence[str]) -> str:
     if not known:
         return "There is no named ROI at all: see catalog.segmentations and catalog.problems."
-    bare = re.sub(r"[\\^$.|?*+()\[\]{}]", "", text).casefold()
+    bare = METACHARACTERS.sub("", text).casefold()
     folded = {name.casefold(): name for name in known}
     near = [name for key, name in folded.items() if bare and bare in key]
     near += [folded[key] for key in difflib.get_close_matches(bare, folded, n=6, cutoff=0.5)]

@@ -12,7 +12,7 @@ from gclnm.catalog.pairing.link import Record, Refusal
 from gclnm.catalog.pairing.names import compiled, natural, normalise, number_keys, text_key
 from gclnm.errors import InputError
 
-__all__ = ["NO_RATER", "Candidate", "Prefer", "Rater", "Raters", "Resolved", "resolve"]
+__all__ = ["Candidate", "Prefer", "Rater", "Raters", "Resolved", "resolve"]
 
 Rule = Mapping[str, str] | Callable[[Mapping[str, Any]], str | None]
 Rater = Rule | str
@@ -26,8 +26,8 @@ CONFLICT = Refusal(
 )
 NO_RATER = Refusal(
     "no-rater",
-    "rater= names no reader for it",
-    "Complete the mapping or the pattern; or narrow roi= to the ROIs that have a reader.",
+    "rater= names no reader for it, and one for the same ROI in another structure set of the image",
+    "Name its reader too (rater=), or narrow roi= to the ROIs that have one.",
 )
 
 
@@ -46,7 +46,8 @@ class Candidate:
     @property
     def set_id(self) -> str:
         """The structure set, segmentation object or file that holds the ROI."""
-        return str(self.roi["sop_uid"] or self.roi["file"])
+        # Not the SOP instance UID: different objects may share it, where one was edited and saved.
+        return str(self.roi["file"] or self.roi["sop_uid"])
 
 
 class Raters:
@@ -58,7 +59,8 @@ class Raters:
         A mapping from what identifies an ROI or its structure set (segmentation_id, SOP or series
         UID, file path or file name, ROI name; the first that is there) to a reader; a function of
         the ROI's row in ``catalog.segmentations``; or a regular expression with a group ``rater``
-        (or one group), searched in the ROI's name and then in its file path.
+        (or one group), searched in the ROI's name and then in its file path. An ROI that it gives
+        nothing has no reader given: the reader is empty.
 
     Examples
     --------
@@ -82,8 +84,13 @@ class Raters:
                 fix=r"For example rater=r'reader(\d)' or rater={'RS_ab.dcm': 'ab'}.",
             )
 
-    def of(self, roi: Record) -> str | None:
-        """The reader of one ROI; None when the rule names none, empty without a rule."""
+    @property
+    def given(self) -> bool:
+        """Whether the user said anything about readers."""
+        return self._rater is not None
+
+    def of(self, roi: Record) -> str:
+        """The reader of one ROI; empty when none is given."""
         if self._rater is None:
             return ""
         if isinstance(self._rater, re.Pattern):
@@ -93,18 +100,19 @@ class Raters:
         return self._cleaned(self._rater(roi))
 
     @staticmethod
-    def _cleaned(found: object) -> str | None:
-        return None if found is None else normalise(str(found)) or None
+    def _cleaned(found: object) -> str:
+        # A blank cell of a table is a missing number.
+        return "" if found is None or found != found else normalise(str(found))
 
     @staticmethod
-    def _searched(pattern: re.Pattern[str], roi: Record) -> str | None:
+    def _searched(pattern: re.Pattern[str], roi: Record) -> str:
         group = "rater" if "rater" in pattern.groupindex else 1
         for text in (roi["name"], str(roi["file"]).replace("\\", "/")):
             found = pattern.search(normalise(text))
             if found and found[group]:
                 # Readers, like names of ROIs, are written in either case.
                 return normalise(found[group]).casefold()
-        return None
+        return ""
 
     @staticmethod
     def _looked_up(mapping: Mapping[str, str], roi: Record) -> str | None:
@@ -155,7 +163,10 @@ def resolve(candidates: Sequence[Candidate], prefer: Prefer | None) -> Resolved:
         wide = _keys(of_patient)
         for of_volume in _grouped(of_patient, lambda c: (c.volume_id,)):
             keys = wide if None not in wide.values() else _keys(of_volume)
-            for of_rater in _grouped(of_volume, lambda c: (c.rater,)):
+            unread = _unread(of_volume, keys)
+            refused += [(c, NO_RATER) for c in unread]
+            read = [c for c in of_volume if c not in unread]
+            for of_rater in _grouped(read, lambda c: (c.rater,)):
                 for cluster in _clusters(of_rater, keys):
                     winners, losers = _decide(cluster, prefer)
                     named, clashing = _numbered(winners, keys)
@@ -199,6 +210,15 @@ def _keys(group: Sequence[Candidate]) -> dict[str, str | None]:
     places = {(c.set_id, keys[_id(c)]): _id(c) for c in group}
     # Two of one name in one structure set: the name does not tell them apart.
     return dict(keys) if len(places) == len(keys) else unknown
+
+
+def _unread(group: Sequence[Candidate], keys: Mapping[str, str | None]) -> list[Candidate]:
+    """Those without a reader for whose ROI another structure set of the image has one."""
+    read = defaultdict(set)
+    for candidate in group:
+        if candidate.rater:
+            read[keys[_id(candidate)]].add(candidate.set_id)
+    return [c for c in group if not c.rater and read.get(keys[_id(c)], set()) - {c.set_id}]
 
 
 def _clusters(group: Sequence[Candidate], keys: Mapping[str, str | None]) -> list[list[Candidate]]:
