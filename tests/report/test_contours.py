@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
+from scipy import ndimage
 
 from gclnm.errors import InputError
 from gclnm.images import MaskRef, Sample
 from gclnm.report import contours
+from gclnm.report.tiles import CONTOUR, OTHER, strip
+from gclnm.report.views import views
 
 VOID = {"meta", "input", "img", "option", "br", "link"}
 HOSTILE = "\"><script>alert(1)</script><img src=x onerror=alert(2)>'{{ 7*7 }}"
@@ -118,3 +124,33 @@ def test_a_page_stays_small(samples: list[Sample], tmp_path: Path) -> None:
 def test_no_samples_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no sample"):
         contours([], tmp_path)
+
+
+def test_each_card_shows_the_start_of_its_sample_id(samples: list[Sample], tmp_path: Path) -> None:
+    page = read(contours(samples, tmp_path, progress=False))
+    for sample in samples:
+        assert sample.sample_id[:8] in page.text
+        assert len(page.all("dd", title=sample.sample_id)) == 1
+        assert sample.sample_id in str(page.all("article", id=f"s{sample.sample_id}")[0]["data-search"])
+
+
+def colours(png: bytes) -> set[tuple[int, ...]]:
+    """The colours of a picture that are not grey."""
+    pixels = np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).reshape(-1, 3)
+    return {tuple(map(int, p)) for p in np.unique(pixels, axis=0) if np.ptp(p)}
+
+
+def test_another_readers_contour_is_drawn_in_a_second_colour(samples: list[Sample]) -> None:
+    (view,) = views(samples[:1])
+    assert view.mask is not None
+    assert colours(strip(view).png) == {CONTOUR}
+    wider = ndimage.binary_dilation(view.mask.array, iterations=4)
+    assert colours(strip(view, [wider]).png) == {CONTOUR, OTHER}
+
+
+def test_readers_of_one_roi_are_named_on_each_others_cards(samples: list[Sample], tmp_path: Path) -> None:
+    first, second = (replace(samples[0], coords={**samples[0].coords, "rater": r}) for r in ("Ada", HOSTILE))
+    page = read(contours([first, samples[1], second], tmp_path / "two.html", progress=False))
+    assert "reader Ada (this card)" in page.text
+    assert f"reader {HOSTILE} (this card)" in page.text
+    assert len(page.all("p", **{"class": "legend"})) == 2

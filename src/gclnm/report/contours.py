@@ -6,14 +6,15 @@ import base64
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gclnm.errors import InputError
 from gclnm.progress import track
-from gclnm.report.suspicion import Finding, Measures, compare, judge, measure
+from gclnm.report.suspicion import Finding, Measures, compare, judge, measure, same_roi
 from gclnm.report.tiles import Strip, strip
 from gclnm.report.views import View, title, views
 
@@ -29,6 +30,7 @@ class _Card:
     measures: Measures | None
     picture: Strip | None
     findings: tuple[Finding, ...]
+    others: tuple[str, ...] = ()
 
     @property
     def score(self) -> float:
@@ -41,6 +43,7 @@ def contours(samples: Sequence[Sample], path: str | Path, *, progress: bool = Tr
     Suspicious are: a sample that cannot be loaded, gas or air inside (CT), skipped slices,
     fragments, a contour on one slice or at the image's border, a volume far from the median of its
     ROI and modality, raters who disagree (Dice below 0.7), very few voxels. Each is said in words.
+    The contours of other readers of the same ROI are drawn on the card's slices in a second colour.
     Ticks and reasons export a CSV for ``samples.exclude("exclusions.csv")``. The page needs no
     network, holds pictures and pseudonyms of patients, and is as confidential as they are.
 
@@ -78,29 +81,39 @@ def contours(samples: Sequence[Sample], path: str | Path, *, progress: bool = Tr
 
 def _cards(samples: Sequence[Sample], progress: bool) -> list[_Card]:
     """Every sample measured and judged, most suspicious first."""
-    order = sorted(range(len(samples)), key=lambda i: (samples[i].images["image"].volume_id, i))
+    # Samples of one volume follow each other, and in it the readers of one ROI: few masks are held at once.
+    order = sorted(range(len(samples)), key=lambda i: (same_roi(samples[i]), i))
     loaded = views([samples[i] for i in order])
     looked = track(loaded, total=len(order), label="drawing contours", unit="sample", show=progress)
-    measures: dict[int, Measures] = {}
-    pictures: dict[int, Strip] = {}
-    found: dict[int, list[Finding]] = {}
-    for index, view in zip(order, looked, strict=True):
-        found[index] = _look(index, view, measures, pictures)
+    cards: dict[int, _Card] = {}
+    pairs = zip(order, looked, strict=True)
+    for _, group in groupby(pairs, key=lambda pair: same_roi(samples[pair[0]])):
+        members = list(group)
+        for index, view in members:
+            cards[index] = _look(view, [other for _, other in members if _is_other(view, other)])
+    measures = {index: card.measures for index, card in cards.items() if card.measures}
     for index, more in compare(samples, measures).items():
-        found[index] += more
-    cards = [
-        _Card(samples[i], measures.get(i), pictures.get(i), tuple(sorted(found[i], key=lambda f: -f.weight)))
-        for i in range(len(samples))
-    ]
-    return sorted(cards, key=lambda card: (-card.score, title(card.sample)))
+        findings = sorted((*cards[index].findings, *more), key=lambda f: -f.weight)
+        cards[index] = replace(cards[index], findings=tuple(findings))
+    return sorted((cards[i] for i in range(len(samples))), key=lambda card: (-card.score, title(card.sample)))
 
 
-def _look(index: int, view: View, measures: dict[int, Measures], pictures: dict[int, Strip]) -> list[Finding]:
+def _is_other(view: View, other: View) -> bool:
+    """Whether it is the contour of another reader, drawn on the same image."""
+    raters = view.sample.coords.get("rater"), other.sample.coords.get("rater")
+    return raters[0] != raters[1] and other.mask is not None
+
+
+def _look(view: View, others: Sequence[View]) -> _Card:
     if view.mask is None:
-        return [Finding("unreadable", f"Cannot be used: {view.problem}", 100.0)]
-    measures[index] = measure(view)
-    pictures[index] = strip(view)
-    return judge(measures[index], view.note)
+        return _Card(
+            view.sample, None, None, (Finding("unreadable", f"Cannot be used: {view.problem}", 100.0),)
+        )
+    measures = measure(view)
+    picture = strip(view, [other.mask.array for other in others if other.mask is not None])
+    findings = tuple(sorted(judge(measures, view.note), key=lambda f: -f.weight))
+    names = [str(other.sample.coords.get("rater") or "not named") for other in others]
+    return _Card(view.sample, measures, picture, findings, tuple(dict.fromkeys(names)))
 
 
 def _page(cards: Sequence[_Card]) -> str:
@@ -135,6 +148,9 @@ def _fields(card: _Card) -> dict[str, Any]:
     name = title(card.sample)
     return {
         "id": card.sample.sample_id,
+        "short": card.sample.sample_id[:8],
+        "rater": str(coords.get("rater") or "not named"),
+        "others": card.others,
         "title": name,
         "patient": str(coords.get("patient_id") or ""),
         "roi": str(coords.get("roi") or ""),
@@ -144,7 +160,9 @@ def _fields(card: _Card) -> dict[str, Any]:
         "findings": card.findings,
         "picture": card.picture,
         "numbers": _numbers(card.measures) if card.measures else [],
-        "search": " ".join([name, *(f"{f.code} {f.words}" for f in card.findings)]).lower(),
+        "search": " ".join(
+            [name, card.sample.sample_id, *(f"{f.code} {f.words}" for f in card.findings)]
+        ).lower(),
     }
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gclnm.images import Sample
     from gclnm.report.views import View
 
-__all__ = ["Finding", "Measures", "compare", "dice", "judge", "measure"]
+__all__ = ["Finding", "Measures", "compare", "dice", "judge", "measure", "same_roi"]
 
 GAS_HU = -300.0
 GAS_FRACTION = 0.005
@@ -118,7 +118,8 @@ def judge(measures: Measures, note: str = "") -> list[Finding]:
     if m.at_border:
         found.append(Finding("border", "Touches the border of the image: part of it may be missing.", 2.5))
     if m.voxels < FEW_VOXELS:
-        words = f"Only {_many(m.voxels, 'voxel')}: too few for texture."
+        # Recipes count after resampling, which may make more of them.
+        words = f"Only {_many(m.voxels, 'voxel')} as scanned: texture may be empty after resampling."
         found.append(Finding("few-voxels", words, 1.0 + (1.0 if m.voxels < 8 else 0.0)))
     if note:
         found.append(Finding("quantity", f"Not in known units: {note}.", 2.0))
@@ -168,11 +169,9 @@ def _outliers(samples: Sequence[Sample], measures: Mapping[int, Measures]) -> li
 
 def _disagreements(samples: Sequence[Sample], measures: Mapping[int, Measures]) -> list[tuple[int, Finding]]:
     """Pairs of raters of one ROI on one volume whose contours overlap little."""
-    groups: dict[tuple[object, ...], list[int]] = defaultdict(list)
+    groups: dict[tuple[str, ...], list[int]] = defaultdict(list)
     for index in measures:
-        sample = samples[index]
-        key = tuple(sample.coords.get(name) for name in ("patient_id", "roi", "roi_instance", "timepoint"))
-        groups[(*key, sample.images["image"].volume_id)].append(index)
+        groups[same_roi(samples[index])].append(index)
     found = []
     for members in groups.values():
         for position, first in enumerate(members):
@@ -184,6 +183,12 @@ def _disagreements(samples: Sequence[Sample], measures: Mapping[int, Measures]) 
                     found.append((first, _disagrees(samples[second], overlap)))
                     found.append((second, _disagrees(samples[first], overlap)))
     return found
+
+
+def same_roi(sample: Sample) -> tuple[str, ...]:
+    """What the contours of one ROI on one volume share, whoever drew them."""
+    names = ("patient_id", "roi", "roi_instance", "timepoint")
+    return (sample.images["image"].volume_id, *(str(sample.coords.get(name) or "") for name in names))
 
 
 def _disagrees(other: Sample, overlap: float) -> Finding:

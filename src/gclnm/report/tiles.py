@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +19,8 @@ __all__ = ["Strip", "strip"]
 TILE = 150
 GAP = 4
 CONTOUR = (255, 69, 58)
+# Of another reader; told from red by the colour-blind, and seen on black (CT) and on white (PET).
+OTHER = (10, 132, 255)
 
 
 class Strip:
@@ -34,8 +37,16 @@ class Strip:
         return "data:image/png;base64," + base64.b64encode(self.png).decode("ascii")
 
 
-def strip(view: View) -> Strip:
-    """Overview of the largest slice, then first, largest and last slice near the contour."""
+def strip(view: View, others: Sequence[NDArray[np.bool_]] = ()) -> Strip:
+    """Overview of the largest slice, then first, largest and last slice near the contour.
+
+    Parameters
+    ----------
+    view
+        A loaded sample.
+    others
+        Masks of other readers on the same grid (z, y, x), drawn beneath in a second colour.
+    """
     assert view.volume is not None
     assert view.mask is not None
     first, middle, last = slices_of(view.mask.array)
@@ -50,7 +61,7 @@ def strip(view: View) -> Strip:
         ("largest", middle, near),
         ("last", last, near),
     ):
-        tiles.append(_tile(view, index, box, levels))
+        tiles.append(_tile(view, others, index, box, levels))
         captions.append(
             f"{word} {index + 1}" if word != "slice" else f"slice {index + 1} of {len(view.mask.array)}"
         )
@@ -60,15 +71,18 @@ def strip(view: View) -> Strip:
 
 
 def _tile(
-    view: View, index: int, box: tuple[slice, slice], levels: tuple[float, float, bool]
+    view: View,
+    others: Sequence[NDArray[np.bool_]],
+    index: int,
+    box: tuple[slice, slice],
+    levels: tuple[float, float, bool],
 ) -> NDArray[np.uint8]:
-    """One square picture in true proportions, the contour drawn on it."""
+    """One square picture in true proportions, the contours drawn on it."""
     from scipy import ndimage
 
     assert view.volume is not None
     assert view.mask is not None
     image = np.nan_to_num(view.volume.array[index][box], nan=levels[0])
-    mask = view.mask.array[index][box].astype(np.float32)
     x, y, _ = view.volume.geometry.spacing_mm
     # Millimetres of the longer side fill the tile; the shorter is centred.
     side = max(image.shape[0] * y, image.shape[1] * x)
@@ -84,24 +98,33 @@ def _tile(
     outside = outside | (column[None, :] < -0.5) | (column[None, :] > image.shape[1] - 0.5)
     grey[outside] = 1.0 if inverted else 0.0
     pixels = np.repeat((grey * 255).astype(np.uint8)[:, :, None], 3, axis=2)
+    for mask, colour in (*((other, OTHER) for other in others), (view.mask.array, CONTOUR)):
+        pixels[_line(mask[index][box].astype(np.float32), where)] = colour
+    return pixels
+
+
+def _line(mask: NDArray[np.float32], where: Sequence[NDArray[np.float64]]) -> NDArray[np.bool_]:
+    """The line around a mask, sampled at the picture's pixels."""
+    from scipy import ndimage
+
     fine = ndimage.map_coordinates(mask, where, order=1, mode="constant") > 0.5
     if mask.any() and not fine.any():
         # A contour of a voxel or two vanishes between the picture's pixels.
         fine = ndimage.map_coordinates(mask, where, order=0, mode="constant") > 0.5
-    pixels[ndimage.binary_dilation(fine) & ~fine] = CONTOUR
-    return pixels
+    line: NDArray[np.bool_] = ndimage.binary_dilation(fine) & ~fine
+    return line
 
 
 def _png(pixels: NDArray[np.uint8]) -> bytes:
-    """A palette PNG: a quarter of the bytes of full colour, with the contour's colour kept."""
+    """A palette PNG: a quarter of the bytes of full colour, with the contours' colours kept."""
     from PIL import Image
 
     palette = np.repeat(np.linspace(0, 255, 63).round().astype(np.uint8)[:, None], 3, axis=1)
-    is_contour = (pixels == np.array(CONTOUR, np.uint8)).all(axis=2)
     indices = np.rint(pixels[:, :, 0] / 255 * 62).astype(np.uint8)
-    indices[is_contour] = 63
+    for index, colour in enumerate((CONTOUR, OTHER), start=63):
+        indices[(pixels == np.array(colour, np.uint8)).all(axis=2)] = index
     image = Image.frombytes("P", (indices.shape[1], indices.shape[0]), indices.tobytes())
-    image.putpalette([*palette.ravel().tolist(), *CONTOUR])
+    image.putpalette([*palette.ravel().tolist(), *CONTOUR, *OTHER])
     buffer = io.BytesIO()
     image.save(buffer, format="PNG", optimize=True)
     return buffer.getvalue()
