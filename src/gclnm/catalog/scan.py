@@ -10,6 +10,7 @@ from gclnm.catalog.catalog import Catalog
 from gclnm.catalog.scanning.cache import Cache, cache_file
 from gclnm.catalog.scanning.collect import Collection
 from gclnm.catalog.scanning.patients import PatientKey, key_function
+from gclnm.catalog.scanning.problems import shown
 from gclnm.catalog.scanning.reading import read_records
 from gclnm.catalog.scanning.rows import series_rows
 from gclnm.catalog.scanning.walk import Tree, walk
@@ -41,7 +42,10 @@ def scan(path: str | Path, *, patient_key: PatientKey = None, progress: bool = T
     * the patient is that of the DICOM files below the same first folder, if they have one; else the
       first folder below ``path``; else the image's name without suffix;
     * the modality is a word of the file's name or its folders: CT, MR, T1, T2, ADC, DWI, PET, PT ...;
-      else empty.
+      else empty;
+    * their ids are digests of the patient and the path below ``path``: a file that is exported again
+      replaces its rows, and the folder may be moved as a whole. Where ``path`` is the file itself, the
+      absolute path counts. Of files of one patient with one name and equal content (all bytes), one counts.
 
     Parameters
     ----------
@@ -50,7 +54,7 @@ def scan(path: str | Path, *, patient_key: PatientKey = None, progress: bool = T
     patient_key
         What replaces the headers' PatientID: a mapping, a function, or a secret text (then ids are
         the first 16 hexadecimal digits of an HMAC-SHA256). By default the id is kept, with one notice
-        where headers do not say that they are de-identified.
+        where headers do not say that they are de-identified, and one where ids come from names of files.
     progress
         Whether a bar shows while headers are read.
 
@@ -83,7 +87,7 @@ def scan(path: str | Path, *, patient_key: PatientKey = None, progress: bool = T
     _note_tree(found, tree)
     volumes = sorted(found.volumes, key=_place)
     return Catalog(
-        root=str(tree.root),
+        root=shown(str(tree.root)),
         volumes=_table(VOLUMES, volumes),
         series=_table(SERIES, series_rows(volumes)),
         segmentations=_table(SEGMENTATIONS, found.segmentations),

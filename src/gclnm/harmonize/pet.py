@@ -223,6 +223,12 @@ def _witnesses(facts: Facts, acquired_s: float, half_life_s: float) -> list[tupl
     return found
 
 
+def _other_offset(facts: Facts) -> bool:
+    """Whether the injection's date-time may be on another clock than the series, in any slice."""
+    differing = str(facts.get("differing", "")).split(";")
+    return bool(facts.get("injection_other_offset")) or "injection_other_offset" in differing
+
+
 def _elapsed(facts: Facts, reference_s: float, half_life_s: float) -> float:
     """Seconds from injection to the reference time."""
     dated, clock = facts.get("injection_s"), facts.get("injection_clock_s")
@@ -232,6 +238,12 @@ def _elapsed(facts: Facts, reference_s: float, half_life_s: float) -> float:
             _refuse(
                 "RadiopharmaceuticalStartDateTime and RadiopharmaceuticalStartTime disagree",
                 "Find out which is right and correct the other.",
+            )
+        if not isinstance(clock, float) and _other_offset(facts):
+            _refuse(
+                "RadiopharmaceuticalStartDateTime has an offset from UTC that the times of the series lack",
+                "Supply RadiopharmaceuticalStartTime on the clock of SeriesTime, or the offset of the series "
+                "as TimezoneOffsetFromUTC.",
             )
     elif isinstance(clock, float):
         # A time without a date: after midnight it belongs to the day before.

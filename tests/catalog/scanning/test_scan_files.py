@@ -85,7 +85,7 @@ def test_four_dimensions_and_masks_without_whole_numbers_are_refused_by_name(tmp
     catalog = scan(tmp_path, progress=False)
     assert catalog.volumes["reason"].tolist() == ["an image of 4 dimensions is not a volume"]
     assert catalog.segmentations.empty
-    assert catalog.problems["code"].tolist() == ["unusable-file", "unusable-file"]
+    assert catalog.problems["code"].tolist() == ["unusable-file", "unusable-file", "ids-from-names"]
 
 
 def test_an_unreadable_image_file_is_listed(tmp_path):

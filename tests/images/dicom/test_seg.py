@@ -133,3 +133,16 @@ def test_frames_off_a_regular_grid_are_refused(tmp_path: Path, sources: VolumeRe
     dataset.save_as(path)
     with pytest.raises(GeometryError, match="regular grid"):
         read_seg(path, 1)
+
+
+@pytest.mark.parametrize("word", ["", "DOE JANE"])
+def test_a_segmentation_of_no_known_type_is_refused_without_repeating_its_word(
+    sources: VolumeRef, tmp_path: Path, word: str
+) -> None:
+    path = write(tmp_path / "seg.dcm", sources, truth(), "BINARY")
+    dataset = dcmread(path)
+    dataset.SegmentationType = word
+    dataset.save_as(path)
+    with pytest.raises(ReadError, match="SegmentationType") as caught:
+        read_seg(path, 1)
+    assert "DOE" not in caught.value.reason

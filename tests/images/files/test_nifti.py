@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import struct
 from pathlib import Path
 
 import nibabel
@@ -73,3 +74,15 @@ def test_a_file_is_read_and_not_its_namesake_without_gz(tmp_path, array):
     np.testing.assert_array_equal(_load(path), array.T)
     assert not _load(tmp_path / "a.nii").any()
     assert sorted(file.name for file in tmp_path.iterdir()) == ["a.nii", "a.nii.gz"]
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("offset", [float("nan"), float("inf"), -float("inf"), -1.0])
+def test_a_header_that_does_not_say_where_the_voxels_begin_is_refused(tmp_path, array, order, offset):
+    path = _write(tmp_path / "a.nii", array, order)
+    data = bytearray(path.read_bytes())
+    struct.pack_into(f"{order}f", data, 108, offset)
+    path.write_bytes(data)
+    for read in (_load, read_image_header):
+        with pytest.raises(ReadError, match="where the voxels begin"):
+            read(path)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from gclnm.catalog import cells
 from gclnm.catalog.pairing.link import Record, Refusal
 from gclnm.errors import GclnmError
-from gclnm.images.files.headers import is_image_name, read_image_header, read_labels
+from gclnm.images.files.headers import is_image_name, path_digest, read_image_header, read_labels
 from gclnm.images.sample import MaskRef, VolumeRef
 
 if TYPE_CHECKING:
@@ -70,6 +70,8 @@ class Places:
             ids = known.volumes_of(text) or known.volumes_at(path)
             if ids:
                 found = known.one_image(ids)
+                if isinstance(found, FoundImage) and known is not self._known:
+                    found = _outside(found)
                 return found if isinstance(found, Refusal) else _of_modality(found, modality)
         if os.path.isfile(path) and is_image_name(path):
             return self._unlisted_image(path, modality)
@@ -176,8 +178,8 @@ class _Known:
     @cached_property
     def _roi_places(self) -> dict[str, list[str]]:
         ids: dict[str, list[str]] = defaultdict(list)
-        for segmentation_id, roi in self._rois.items():
-            ids[_place(str(roi["file"]))].append(segmentation_id)
+        for segmentation_id in self._rois:
+            ids[_place(self._catalog.mask_ref(segmentation_id).file)].append(segmentation_id)
         return ids
 
     def volumes_of(self, text: str) -> list[str]:
@@ -227,6 +229,18 @@ def _place(path: str) -> str:
 @lru_cache(maxsize=4096)
 def _real(folder: str) -> str:
     return os.path.realpath(folder)
+
+
+def _outside(found: FoundImage) -> FoundImage:
+    """A NIfTI, NRRD or MetaImage file outside the catalog: its absolute path is its identity.
+
+    A folder that a row names is scanned by itself, so paths below it are no identity: many have a ``ct.nii``.
+    """
+    if found.ref.kind != "image":
+        return found
+    digest = path_digest(os.path.abspath(found.ref.files[0]))
+    volume = {**found.volume, "volume_id": digest, "series_uid": digest}
+    return FoundImage(replace(found.ref, volume_id=digest), volume)
 
 
 def _of_modality(found: FoundImage, modality: str) -> FoundImage | Refusal:

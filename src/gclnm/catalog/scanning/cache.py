@@ -14,7 +14,7 @@ from gclnm.catalog.scanning.walk import FoundFile
 
 __all__ = ["Cache", "cache_file"]
 
-LAST = "\U0010ffff"
+LAST = b"\xff" * 16
 
 
 def cache_file() -> Path:
@@ -29,6 +29,8 @@ def cache_file() -> Path:
 
 class Cache:
     """Records by path, size and time of change. Without a writable folder, or damaged, it is empty.
+
+    Paths are kept as bytes: names of files need not be UTF-8.
 
     Parameters
     ----------
@@ -66,7 +68,7 @@ class Cache:
         with self._open() as database:
             database.execute(
                 "CREATE TABLE IF NOT EXISTS files "
-                "(path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, record TEXT) WITHOUT ROWID"
+                "(path BLOB PRIMARY KEY, size INTEGER, mtime_ns INTEGER, record TEXT) WITHOUT ROWID"
             )
             database.execute("CREATE TABLE IF NOT EXISTS keys (name TEXT PRIMARY KEY, value TEXT)")
             database.execute("INSERT OR IGNORE INTO keys VALUES ('salt', ?)", (self.salt.hex(),))
@@ -81,9 +83,10 @@ class Cache:
             with self._open() as database:
                 rows = database.execute(
                     "SELECT path, size, mtime_ns, record FROM files WHERE path >= ? AND path < ?",
-                    (str(root), str(root) + LAST),
+                    (os.fsencode(root), os.fsencode(root) + LAST),
                 )
-                for path, size, mtime_ns, record in rows:
+                for name, size, mtime_ns, record in rows:
+                    path = os.fsdecode(name)
                     if wanted.get(path) == (size, mtime_ns):
                         with contextlib.suppress(ValueError):
                             found[path] = from_json(record, path)
@@ -94,11 +97,11 @@ class Cache:
     def keep(self, files: Iterable[FoundFile], records: dict[str, FileRecord]) -> None:
         """Remember new records; files that could not be opened are tried again next time."""
         rows = [
-            (file.path, file.size, file.mtime_ns, to_json(record))
+            (os.fsencode(file.path), file.size, file.mtime_ns, to_json(record))
             for file in files
             if (record := records.get(file.path)) is not None and not _transient(record)
         ]
-        with contextlib.suppress(sqlite3.Error, OSError, UnicodeEncodeError), self._open() as database:
+        with contextlib.suppress(sqlite3.Error, OSError), self._open() as database:
             database.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)", rows)
 
 

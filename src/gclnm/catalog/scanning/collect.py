@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from gclnm.catalog.scanning.copies import Regions, SortedFrames, sort_frames, sort_regions
 from gclnm.catalog.scanning.filenames import image_of, modality_of, patient_of, roi_name
+from gclnm.catalog.scanning.identity import equal_files, identified
 from gclnm.catalog.scanning.patients import conflicts
 from gclnm.catalog.scanning.problems import Problems
 from gclnm.catalog.scanning.records import FileRecord
 from gclnm.catalog.scanning.rows import dicom_volume_row, file_volume_row, label_row, roi_row
-from gclnm.images.dicom.assemble import assemble, distinct
+from gclnm.images.dicom.assemble import assemble
 from gclnm.images.dicom.frames import FrameHeader
 from gclnm.images.dicom.objects import DICOMDIR
 from gclnm.images.dicom.rois import RoiHeader
-from gclnm.images.files.headers import ImageHeader, is_image_name, is_mask_name
+from gclnm.images.files.headers import ImageHeader, is_image_name, is_mask_name, path_digest
 from gclnm.images.sample import MaskRef, VolumeRef
 
 __all__ = ["Collection"]
@@ -62,6 +65,8 @@ class Collection:
         self._rois: list[tuple[RoiHeader, ...]] = []
         self._images: list[ImageHeader] = []
         self._lost: list[str] = []
+        self._named: set[str] = set()
+        self._owners: dict[str, str] = {}
         self._below: dict[str, set[str]] = {}
 
     def add(self, records: Iterable[FileRecord]) -> None:
@@ -71,6 +76,7 @@ class Collection:
         self._add_volumes()
         self._add_rois()
         self._add_image_files()
+        self._note_modalities()
         self._check_patients()
 
     def _sort(self, record: FileRecord) -> None:
@@ -103,9 +109,9 @@ class Collection:
                 )
 
     def _add_volumes(self) -> None:
-        kept, copies = distinct(self._frames)
-        self._note_copies({frame.file: frame.patient_id for frame in copies})
-        self._frames = kept
+        found = sort_frames(self._frames)
+        self._note_image_copies(found)
+        self._frames = kept = list(found.kept)
         taken: Counter[str] = Counter()
         for volume in assemble(kept):
             head = volume.head
@@ -134,19 +140,35 @@ class Collection:
             fix="Find out whose it is: one of the two was renamed.",
         )
 
-    def _note_copies(self, copies: dict[str, str]) -> None:
+    def _note_image_copies(self, found: SortedFrames) -> None:
+        self._note_copies({frame.file: frame.patient_id for frame in found.copies})
+        self._note_copies(
+            {frame.file: frame.patient_id for frame in found.recoded},
+            ", by their headers: they are encoded otherwise, and their pixels are not compared",
+        )
+        rivals = {frame.file: frame.patient_id for frame in found.rivals}
+        self.counts["copy"] += len(rivals)
+        for (folder, patient_id), number in _by_folder(rivals).items():
+            self.problems.add(
+                "error",
+                "same-uid",
+                f"{number} image{'s' * (number != 1)} with the SOPInstanceUID of another of differing"
+                " series, place or size: the one that was found first counts",
+                patient_id=self.key(patient_id),
+                where=folder,
+                fix="Find out which is right and take the other out of the folder, or export it again.",
+            )
+
+    def _note_copies(self, copies: dict[str, str], more: str = "") -> None:
         """One row for each folder that holds objects which were found before."""
         self.counts["copy"] += len(copies)
-        folders: dict[tuple[str, str], int] = defaultdict(int)
-        for file, patient_id in copies.items():
-            folders[os.path.dirname(file), patient_id] += 1
-        for (folder, patient_id), number in folders.items():
+        for (folder, patient_id), number in _by_folder(copies).items():
             self.problems.add(
                 "info",
                 "copy",
-                "1 object is a copy of another of the same SOPInstanceUID and counts once"
+                ("1 object is a copy of another of the same SOPInstanceUID and counts once" + more)
                 if number == 1
-                else f"{number} objects are copies of others of the same SOPInstanceUID and count once",
+                else f"{number} objects are copies of others of the same SOPInstanceUID and count once{more}",
                 patient_id=self.key(patient_id),
                 where=folder,
             )
@@ -154,22 +176,31 @@ class Collection:
     def _add_rois(self) -> None:
         known_series = {row["series_uid"] for row in self.volumes}
         known_sops = {uid for uid, _ in self.instances}
-        seen: set[tuple[str, str]] = set()
-        copies: dict[str, str] = {}
-        for rois in self._rois:
-            first = rois[0]
-            identity = (first.patient_id, first.sop_uid or first.file)
-            if identity in seen:
-                copies[first.file] = first.patient_id
-                continue
-            seen.add(identity)
-            for roi in rois:
-                self._add_roi(roi)
-            self._check_references(rois, known_series, known_sops)
-        self._note_copies(copies)
+        kept, copies = sort_regions(self._rois)
+        for regions in kept:
+            for roi in regions.rois:
+                self._add_roi(roi, regions.suffix)
+            if regions.rivals:
+                self._note_same_uid(regions)
+            self._check_references(regions.rois, known_series, known_sops)
+        self._note_copies({roi.file: roi.patient_id for roi in copies})
 
-    def _add_roi(self, roi: RoiHeader) -> None:
+    def _note_same_uid(self, regions: Regions) -> None:
+        first = regions.rois[0]
+        kind = "structure set" if first.kind == "rtstruct" else "segmentation"
+        self.problems.add(
+            "error",
+            "same-uid",
+            f"{kind} with the SOPInstanceUID of {regions.rivals} other{'s' * (regions.rivals != 1)} of"
+            " differing content: each is kept, with a segmentation_id of its own",
+            patient_id=self.key(first.patient_id),
+            where=first.file,
+            fix="Find out which is right and take the other out of the folder, or name readers (rater=).",
+        )
+
+    def _add_roi(self, roi: RoiHeader, suffix: str = "") -> None:
         row = roi_row(roi, self.key(roi.patient_id))
+        row["segmentation_id"] += suffix
         base, again = row["segmentation_id"], 2
         while row["segmentation_id"] in self.mask_refs:
             row["segmentation_id"], again = f"{base}#{again}", again + 1
@@ -212,21 +243,82 @@ class Collection:
         by_folder: dict[str, list[ImageHeader]] = defaultdict(list)
         for file in self._lost:
             # A mask still belongs to its image, and is named beside it, when that cannot be read.
-            unread = ImageHeader(file, False, (), (), (), (), digest=f"unreadable {os.path.basename(file)}")
+            unread = ImageHeader(file, False, (), (), (), (), digest=f"unreadable {path_digest(file)}")
             by_folder[os.path.dirname(file)].append(unread)
-        for image in self._images:
-            if not image.is_mask:
-                by_folder[os.path.dirname(image.file)].append(image)
+        images = [self._identified(image, image) for image in self._images if not image.is_mask]
+        digests = {image.file: image.digest for image in images}
+        copies = self._copies(images, {image.file: os.path.basename(image.file) for image in images})
+        for image in images:
+            kept = digests[copies.get(image.file, image.file)]
+            by_folder[os.path.dirname(image.file)].append(replace(image, digest=kept))
+            if image.file not in copies:
                 self._add_image_file(image)
-        for mask in self._images:
-            if mask.is_mask:
-                self._add_label_map(mask, by_folder[os.path.dirname(mask.file)])
+        self._add_label_maps([mask for mask in self._images if mask.is_mask], by_folder)
+
+    def _add_label_maps(self, masks: list[ImageHeader], by_folder: dict[str, list[ImageHeader]]) -> None:
+        pairs = [(mask, image_of(mask.file, by_folder[os.path.dirname(mask.file)])) for mask in masks]
+        pairs = [(self._identified(mask, image or mask), image) for mask, image in pairs]
+        # The same outline under another name is another reader's; on another image it is another ROI.
+        roles = {
+            mask.file: (os.path.basename(mask.file), image.digest if image else mask.digest)
+            for mask, image in pairs
+        }
+        copies = self._copies([mask for mask, _ in pairs], roles)
+        for mask, image in pairs:
+            if mask.file not in copies:
+                self._add_label_map(mask, image)
+
+    def _identified(self, image: ImageHeader, owner: ImageHeader) -> ImageHeader:
+        """An image file under the id that it has in this catalog; its patient is that of ``owner``."""
+        patient_id = self._owners[image.file] = self.key(self._patient(owner.file))
+        return identified(image, patient_id, self.root)
+
+    def _copies(self, images: list[ImageHeader], roles: Mapping[str, object]) -> dict[str, str]:
+        """Files left out, and the file kept for each: equal as a whole, of one patient and one role."""
+        copies: dict[str, str] = {}
+        for group in equal_files(images):
+            kept: dict[object, str] = {}
+            for file in group:
+                first = kept.setdefault((self._owners[file], roles[file]), file)
+                if first != file:
+                    copies[file] = first
+            if len({self._owners[file] for file in group}) > 1:
+                self._note_equal(group)
+        for file in copies:
+            self.counts["copy"] += 1
+            self.problems.add(
+                "info",
+                "copy",
+                "the file is equal, byte for byte, to one of the same name and patient and counts once",
+                patient_id=self._owners[file],
+                where=file,
+            )
+        return copies
+
+    def _note_equal(self, files: list[str]) -> None:
+        self.problems.add(
+            "warning",
+            "equal-files",
+            f"{len(files)} files of several patients are equal byte for byte; all are kept",
+            where=", ".join(files[:4]),
+            fix="Find out whose they are: a file may have been copied to the wrong patient.",
+        )
+
+    def _note_modalities(self) -> None:
+        """Say once that images do not say what they are: without a modality CT is no HU."""
+        unknown = [row for row in self.volumes if row["kind"] == "image" and not row["modality"]]
+        if unknown:
+            self.problems.add(
+                "warning",
+                "unknown-modality",
+                f"{len(unknown)} image file{' does' if len(unknown) == 1 else 's do'} not say the modality by"
+                " a word of the name or folder: grey values have no unit",
+                where=min(row["folder"] for row in unknown),
+                fix='State it: samples.assign(modality="CT"), or column modality of a manifest.',
+            )
 
     def _add_image_file(self, image: ImageHeader) -> None:
-        patient_id = self.key(self._patient(image.file))
-        if image.digest in self.volume_refs:
-            self._note_copies({image.file: self._patient(image.file)})
-            return
+        patient_id = self._owners[image.file]
         row = file_volume_row(image, patient_id, modality_of(image.file, self.root))
         self.volumes.append(row)
         self.volume_refs[image.digest] = VolumeRef(
@@ -235,9 +327,8 @@ class Collection:
         if image.reason:
             self._note_file(image, patient_id)
 
-    def _add_label_map(self, mask: ImageHeader, images: list[ImageHeader]) -> None:
-        image = image_of(mask.file, images)
-        patient_id = self.key(self._patient(image.file if image else mask.file))
+    def _add_label_map(self, mask: ImageHeader, image: ImageHeader | None) -> None:
+        patient_id = self._owners[mask.file]
         name = roi_name(mask.file, image)
         if not mask.labels:
             self._note_file(mask, patient_id)
@@ -245,9 +336,6 @@ class Collection:
         for label in mask.labels:
             named = label.name or (name if single else f"{name}_{label.value}")
             row = label_row(mask, label, named, patient_id, image.digest if image else "")
-            if row["segmentation_id"] in self.mask_refs:
-                self._note_copies({mask.file: self._patient(mask.file)})
-                return
             self.segmentations.append(row)
             self.mask_refs[row["segmentation_id"]] = MaskRef("labelmap", mask.file, label.value, label.layer)
 
@@ -269,7 +357,10 @@ class Collection:
         parts = Path(file).relative_to(self.root).parts if Path(file) != self.root else ()
         place = os.path.join(self.root, parts[0]) if len(parts) > 1 else str(self.root)
         beside = self._patients_below(place)
-        return next(iter(beside)) if len(beside) == 1 else patient_of(file, self.root)
+        if len(beside) == 1:
+            return next(iter(beside))
+        self._named.add(file)
+        return patient_of(file, self.root)
 
     def _patients_below(self, folder: str) -> set[str]:
         start = folder.rstrip(os.sep) + os.sep
@@ -299,7 +390,7 @@ class Collection:
             )
 
     def note_identities(self) -> None:
-        """Say once that ids of headers are kept although the headers do not call themselves de-identified."""
+        """Say once which ids are kept although nothing says that they are de-identified."""
         open_files = {f.file for f in self._frames if not f.deidentified}
         open_files |= {rois[0].file for rois in self._rois if not rois[0].deidentified}
         if open_files:
@@ -310,3 +401,16 @@ class Collection:
                 "their patient ids are kept as they are",
                 fix="Pass patient_key= (a mapping, a function or a secret) to replace them.",
             )
+        if self._named:
+            self.problems.add(
+                "info",
+                "ids-from-names",
+                f"patient ids of {len(self._named)} files are taken from names of files and folders and kept "
+                "as they are",
+                fix="Pass patient_key= (a mapping, a function or a secret) to replace them.",
+            )
+
+
+def _by_folder(files: dict[str, str]) -> Counter[tuple[str, str]]:
+    """How many files of each patient are in each folder."""
+    return Counter((os.path.dirname(file), patient_id) for file, patient_id in files.items())

@@ -8,7 +8,7 @@ from gclnm.errors import GclnmError
 from gclnm.images.dicom.assemble import Assembled
 from gclnm.images.dicom.stack import FIXES as GEOMETRY_FIXES
 
-__all__ = ["Problems"]
+__all__ = ["Problems", "shown"]
 
 Severity = Literal["error", "warning", "info"]
 ORDER = {"error": 0, "warning": 1, "info": 2}
@@ -21,6 +21,17 @@ FIXES = {
     "mosaic": "Export the series as single slices.",
     "vframe": "Export the series as single slices.",
 }
+
+
+def shown(path: str) -> str:
+    r"""A path as text that can be printed and written: bytes that are not UTF-8 as ``\udcfc``.
+
+    Examples
+    --------
+    >>> shown("a/ct.nii")
+    'a/ct.nii'
+    """
+    return path.encode("utf-8", "backslashreplace").decode()
 
 
 class Problems:
@@ -45,8 +56,8 @@ class Problems:
                 "severity": severity,
                 "code": code,
                 "what": what,
-                "patient_id": patient_id,
-                "where": where,
+                "patient_id": shown(patient_id),
+                "where": shown(where),
                 "fix": fix,
             }
         )

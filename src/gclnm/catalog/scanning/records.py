@@ -16,7 +16,7 @@ from gclnm.images.files.headers import ImageHeader, Label, is_image_name, read_i
 
 __all__ = ["FileRecord", "from_json", "read_record", "to_json"]
 
-RECORD_VERSION = 2
+RECORD_VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,14 @@ def read_record(path: str, salt: bytes) -> FileRecord:
             "the file cannot be opened", where=path, fix="Check its permissions.", code="cannot-open"
         )
         return FileRecord(path, error=problem)
+    except Exception as error:  # one odd file must not end the scan of all others
+        problem = ReadError(
+            f"internal: {type(error).__name__}",
+            where=path,
+            fix="Leave the file out, and report what kind of file it is.",
+            code="internal",
+        )
+        return FileRecord(path, error=problem)
 
 
 def _not_dicom(path: str, *, empty: bool) -> ReadError:
@@ -83,7 +91,7 @@ def to_json(record: FileRecord) -> str:
         document["image"] = _plain(record.image) | {"labels": labels}
     if record.error is not None:
         document["error"] = {"what": record.error.what, "fix": record.error.fix, "code": record.error.code}
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(document, separators=(",", ":"))
 
 
 def from_json(text: str, path: str) -> FileRecord:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from gclnm.catalog.cells import numbers_text
+from gclnm.catalog.scanning.problems import shown
 from gclnm.images.dicom.assemble import Assembled, series_key
 from gclnm.images.dicom.frames import FrameHeader
 from gclnm.images.dicom.rois import RoiHeader
@@ -74,7 +75,7 @@ def dicom_volume_row(volume: Assembled, volume_id: str, patient_id: str) -> Row:
         "usable": volume.usable,
         "reason": volume.reason,
         "kind": "dicom",
-        "folder": os.path.dirname(volume.ref.files[0]),
+        "folder": shown(os.path.dirname(volume.ref.files[0])),
     }
 
 
@@ -133,7 +134,7 @@ def file_volume_row(image: ImageHeader, patient_id: str, modality: str) -> Row:
         "usable": not image.reason,
         "reason": image.reason,
         "kind": "image",
-        "folder": os.path.dirname(image.file),
+        "folder": shown(os.path.dirname(image.file)),
     }
 
 
@@ -160,7 +161,7 @@ def roi_row(roi: RoiHeader, patient_id: str) -> Row:
         "direction": numbers_text(roi.direction),
         "usable": not roi.reason,
         "reason": roi.reason,
-        "file": roi.file,
+        "file": shown(roi.file),
     }
 
 
@@ -188,7 +189,7 @@ def label_row(mask: ImageHeader, label: Label, name: str, patient_id: str, volum
         "direction": numbers_text(mask.direction),
         "usable": not reason,
         "reason": reason,
-        "file": mask.file,
+        "file": shown(mask.file),
     }
 
 

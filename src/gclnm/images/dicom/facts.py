@@ -66,7 +66,7 @@ def slice_facts(dataset: Dataset) -> dict[str, Fact]:
         "nuclide": text(first_item(item, "RadionuclideCodeSequence"), "CodeValue"),
         "injection_clock_s": seconds_of_day(text(item, "RadiopharmaceuticalStartTime")),
         "injection_s": _since(day_number(injected), seconds_of_day(injected[8:]), series_day),
-        "injection_has_utc_offset": bool(re.search(r"[+-]\d{4}$", injected)),
+        "injection_other_offset": _other_offset(injected, text(dataset, "TimezoneOffsetFromUTC")),
         "series_s": seconds_of_day(text(dataset, "SeriesTime")),
         "acquisition_s": _since(acquired_day, seconds_of_day(text(dataset, "AcquisitionTime")), series_day),
         "frame_reference_ms": number(dataset, "FrameReferenceTime"),
@@ -118,6 +118,12 @@ def _since(day: int | None, seconds: float | None, series_day: int | None) -> fl
         return None
     days = day - series_day if day is not None and series_day is not None else 0
     return days * _DAY_S + seconds
+
+
+def _other_offset(injected: str, offset: str) -> bool:
+    """Whether a date-time names an offset from UTC that is not the one of the object's other times."""
+    named = re.search(r"[+-]\d{4}$", injected)
+    return named is not None and named[0].replace("-0000", "+0000") != offset.replace("-0000", "+0000")
 
 
 def _vendor_scan_clock(dataset: Dataset) -> float | None:

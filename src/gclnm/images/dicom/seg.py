@@ -20,6 +20,8 @@ from gclnm.images.volume import Mask, Step
 __all__ = ["read_seg"]
 
 THRESHOLD = 0.5
+# The terms of PS3.3 C.8.20.2: any other word is of unknown meaning, and may be somebody's own.
+KINDS = ("BINARY", "FRACTIONAL", "LABELMAP")
 
 
 @quiet()
@@ -33,12 +35,19 @@ def read_seg(path: str, segment: int) -> Mask:
     Raises
     ------
     ReadError
-        Code ``no-such-segment``, ``segment-empty``, or the file cannot be read.
+        Code ``segmentation-type``, ``no-such-segment``, ``segment-empty``, or the file cannot be read.
     GeometryError
         Frames without positions, or that do not lie on one regular grid.
     """
     dataset = read_dataset(path)
     kind = text(dataset, "SegmentationType").upper()
+    if kind not in KINDS:
+        raise ReadError(
+            "SegmentationType (0062,0001) is not BINARY, FRACTIONAL or LABELMAP",
+            where=path,
+            fix="Export the segmentation again.",
+            code="segmentation-type",
+        )
     if segment not in {whole(item, "SegmentNumber") for item in items(dataset, "SegmentSequence")}:
         raise ReadError("the segmentation has no segment of this number", where=path, code="no-such-segment")
     frames = Groups.of(dataset)

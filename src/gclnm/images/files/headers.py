@@ -23,6 +23,7 @@ __all__ = [
     "is_image_name",
     "is_mask_name",
     "name_tokens",
+    "path_digest",
     "read_image_header",
     "read_labels",
     "stem",
@@ -56,7 +57,9 @@ class ImageHeader:
     size, spacing, origin, direction
         Grid in x, y, z, millimetres, LPS.
     digest
-        Identity by name, length and sampled content, the same wherever the folder stands.
+        Identity: of the absolute path; in a catalog of a folder, of the patient and the path below it.
+    sample
+        Digest of length and samples of the content: where it differs, so do the files.
     labels
         Of a label map.
     reason
@@ -70,6 +73,7 @@ class ImageHeader:
     origin: tuple[float, ...]
     direction: tuple[float, ...]
     digest: str
+    sample: str = ""
     labels: tuple[Label, ...] = ()
     reason: str = ""
 
@@ -162,7 +166,8 @@ def read_image_header(path: str | Path) -> ImageHeader:
         direction=tuple(float(direction[dimensions * i + j]) for i in range(3) for j in range(3))
         if dimensions >= 3
         else (),
-        digest=_digest(file),
+        digest=path_digest(os.path.abspath(file)),
+        sample=_sample(file),
         labels=labels,
         reason=reason,
     )
@@ -214,20 +219,31 @@ def _listed_label(field: Callable[[int, str], str], index: int) -> Label:
     )
 
 
-def _digest(file: str) -> str:
-    """SHA-256 of the names of file and folder, the length and three samples of the content.
+def path_digest(*parts: str) -> str:
+    """Identity of a file by its path, of any bytes, which cannot be read from it.
+
+    Examples
+    --------
+    >>> path_digest("P01", "P01/ct.nii") == path_digest("P01", "P01/ct.nii")
+    True
+    """
+    text = "\0".join(parts)
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:24]
+
+
+def _sample(file: str) -> str:
+    """SHA-256 of the length and three samples of the content.
 
     The last bytes of a gzip file are the checksum of all of it.
     """
-    path = Path(file)
     size = os.path.getsize(file)
-    state = hashlib.sha256(f"{path.parent.name}/{path.name}\0{size}\0".encode("utf-8", "surrogateescape"))
+    state = hashlib.sha256(f"{size}\0".encode())
     with open(file, "rb") as stream:
-        for start in _samples(size):
+        for start in _starts(size):
             stream.seek(start)
             state.update(stream.read(SAMPLE_BYTES))
     return state.hexdigest()[:24]
 
 
-def _samples(size: int) -> Sequence[int]:
+def _starts(size: int) -> Sequence[int]:
     return (0, max(0, size // 2 - SAMPLE_BYTES // 2), max(0, size - SAMPLE_BYTES))

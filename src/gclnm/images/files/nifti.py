@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import math
 import os
 import struct
 import zlib
@@ -33,13 +34,13 @@ def require_whole(path: str) -> None:
     Raises
     ------
     ReadError
-        Code ``truncated``.
+        Code ``truncated``, or ``unreadable`` where the header does not say where the voxels begin.
     """
     if not _is_nifti(path):
         return
     try:
         with _opened(path) as stream:
-            layout = _layout(stream)
+            layout = _layout(stream, path)
             if layout is None or _bytes_said(path) == layout.end:
                 return
             stream.seek(0)
@@ -58,7 +59,7 @@ def not_finite(path: str) -> NDArray[np.bool_] | None:
     if not _is_nifti(path):
         return None
     with _opened(path) as stream:
-        layout = _layout(stream)
+        layout = _layout(stream, path)
         if layout is None or layout.datatype not in _FLOATS:
             return None
         stream.seek(layout.start)
@@ -108,14 +109,21 @@ def _opened(path: str) -> Iterator[IO[bytes]]:
             yield cast("IO[bytes]", stream)
 
 
-def _layout(stream: IO[bytes]) -> _Layout | None:
+def _layout(stream: IO[bytes], path: str) -> _Layout | None:
     """From a NIfTI-1 header with its voxels after it; None of anything else."""
     head = stream.read(_HEADER_BYTES)
     for order in _ORDERS:
         if head[:4] == struct.pack(f"{order}i", _HEADER_BYTES) and head[344:347] == b"n+1":
             dims = struct.unpack_from(f"{order}8h", head, 40)
             datatype, bits = struct.unpack_from(f"{order}2h", head, 70)
-            start = int(struct.unpack_from(f"{order}f", head, 108)[0])
+            (offset,) = struct.unpack_from(f"{order}f", head, 108)
+            if not (math.isfinite(offset) and offset >= 0):
+                raise ReadError(
+                    "the header does not say where the voxels begin (vox_offset)",
+                    where=path,
+                    fix="Export the file again.",
+                )
+            start = int(offset)
             shape = tuple(max(int(n), 1) for n in dims[1 : dims[0] + 1])
             return _Layout(start, start + int(np.prod(shape)) * bits // 8, datatype, order, shape)
     return None

@@ -31,12 +31,13 @@ def reading(path: str) -> Iterator[str]:
     Raises
     ------
     ReadError
-        The file is absent, was cut, is unknown to ITK or damaged.
+        The file is absent, was cut, is unknown to ITK or damaged, or its path is not UTF-8.
     GeometryError
         Its axes are not perpendicular.
     """
     import SimpleITK as sitk
 
+    _require_name(path)
     shown = sitk.ProcessObject.GetGlobalWarningDisplay()
     sitk.ProcessObject.SetGlobalWarningDisplay(False)
     try:
@@ -55,6 +56,19 @@ def reading(path: str) -> Iterator[str]:
         ) from error
     finally:
         sitk.ProcessObject.SetGlobalWarningDisplay(shown)
+
+
+def _require_name(path: str) -> None:
+    """Refuse a path that is not UTF-8: on such a one ITK ends the whole process."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        raise ReadError(
+            "the name of the file or of a folder above it is not UTF-8",
+            where=path,
+            fix="Rename it.",
+            code="file-name",
+        ) from None
 
 
 def why_no_volume(size: Sequence[int]) -> str:
