@@ -199,3 +199,39 @@ def test_without_a_command_help_is_shown_and_with_version_the_version() -> None:
 
     assert "Commands:" in gclnm().stdout + gclnm().stderr
     assert gclnm("--version").stdout.strip() == __version__
+
+
+def test_a_list_of_the_whole_study_is_taken_for_one_modality(dicom: Path, tmp_path: Path) -> None:
+    import gclnm as library
+
+    samples = library.pair(library.scan(dicom, progress=False), "GTV", label="gtv")
+    path = tmp_path / "exclusions.csv"
+    path.write_text(f"sample_id;reason\n{samples[0].sample_id};spills\n{'f' * 24};of another modality\n")
+    page = (
+        "report",
+        "contours",
+        dicom,
+        "-r",
+        "GTV|Tumou?r",
+        "--label",
+        "gtv",
+        "-o",
+        tmp_path / "c.html",
+        "-q",
+    )
+    shown = gclnm(*page, "--exclude", path)
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert "excluded: 1" in shown.stdout
+    path.write_text(f"sample_id,reason\n{'f' * 24},of another study\n")
+    assert gclnm(*page, "--exclude", path).returncode == 2
+
+
+def test_sentences_of_the_library_are_said_in_the_words_of_the_shell(dicom: Path, tmp_path: Path) -> None:
+    shown = gclnm("report", "contours", dicom, "-r", "GTV.*", "-o", tmp_path / "c.html", "-q")
+    assert "--label gives a name that stays" in shown.stdout
+    assert ".unpaired" not in shown.stdout
+    wrong = gclnm("report", "contours", dicom, "-r", "GVT", "-o", tmp_path / "c.html", "-q")
+    assert "gclnm scan shows all" in wrong.stderr
+    missing = gclnm("log", tmp_path / "none")
+    assert missing.returncode == 2
+    assert "mode=" not in missing.stderr

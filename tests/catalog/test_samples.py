@@ -149,7 +149,7 @@ def test_an_exclusion_that_cannot_be_meant_is_refused(samples, where, reason):
 def test_an_exclusion_list_for_other_samples_is_refused(samples, tmp_path):
     path = tmp_path / "out.csv"
     path.write_text("sample_id,reason\nffffffffffffffffffffffff,gas\n")
-    with pytest.raises(InputError, match="1 of 1 sample_ids"):
+    with pytest.raises(InputError, match="none of the 1 sample_ids"):
         samples.exclude(path)
     path.write_text("sample;reason\n")
     with pytest.raises(InputError, match="no column sample_id"):
@@ -229,3 +229,44 @@ def test_nothing_is_a_list_of_samples_too():
     assert len(empty.table) == 0
     assert repr(empty) == "Samples: none"
     assert "none" in empty._repr_html_()
+
+
+def test_exclusions_of_a_whole_study_are_taken_by_a_part_of_it(samples, tmp_path):
+    ids = samples.query("modality == 'CT'").ids[:1] + samples.query("modality == 'PT'").ids[:1]
+    path = tmp_path / "out.csv"
+    path.write_text("sample_id;reason\n" + "".join(f"{key};spills, a lot\n" for key in ids))
+    left = samples.query("modality == 'CT'").exclude(path)
+    assert (len(left), left.excluded["reason"].tolist()) == (3, ["spills, a lot"])
+    assert left.notes == ("1 of 2 sample_ids of the exclusions are not among these samples.",)
+    assert samples.exclude(path).notes == ()
+
+
+def test_a_condition_that_excludes_nothing_is_refused_with_the_values_there_are(samples):
+    with pytest.raises(InputError, match="modality: CT 4, PT 2") as error:
+        samples.exclude("modality == 'MR'", "no MR")
+    assert error.value.code == "no-match"
+    with pytest.raises(InputError, match="1 to 3, 2 empty"):
+        samples.exclude("slice_thickness_mm > 5", "thick")
+
+
+def test_a_query_without_a_match_says_what_there_is(samples):
+    none = samples.query("kernel == 'B40' and modality == 'CT'")
+    assert len(none) == 0
+    assert "kernel: B70 2, B30 2, (empty) 2; modality: CT 4, PT 2" in repr(none)
+    assert none.query("modality == 'CT'").notes == none.notes
+
+
+@pytest.mark.parametrize(
+    "expression", ["modality == 'PET'", 'modality == "pet"', "modality in ['MRI', 'PET']"]
+)
+def test_modalities_are_understood_in_conditions_as_in_pairing(samples, expression):
+    assert set(samples.query(expression).table["modality"]) == {"PT"}
+    assert len(samples.exclude(expression, "PET is another study")) == 4
+
+
+def test_samples_without_a_modality_say_so_until_it_is_stated(make):
+    make.volume("image", kind="image", modality="")
+    make.roi("GTV", on="image")
+    samples = pair(make.catalog(), "GTV")
+    assert "1 of 1 samples do not say their modality" in repr(samples)
+    assert "note" not in repr(samples.assign(modality="CT"))

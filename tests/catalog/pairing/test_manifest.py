@@ -102,7 +102,7 @@ def test_roi_and_modality_choose_rows(catalog):
         pair(catalog, {"roi": "GTV"}, manifest=table)
 
 
-@pytest.mark.parametrize("text", ["img,mask\na,b\n", "", "image;mask\n"])
+@pytest.mark.parametrize("text", ["img,mask\na,b\n", "", "image\tmask\n"])
 def test_a_table_that_is_no_manifest_is_refused(catalog, tmp_path: Path, text):
     path = tmp_path / "m.csv"
     path.write_text(text)

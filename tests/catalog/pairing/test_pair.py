@@ -372,3 +372,42 @@ def test_a_sample_without_its_role_is_there_and_is_listed(make):
     samples = pair(make.catalog(), {"roi": "GTV", "aorta": "Aorta"})
     assert [sorted(s.masks) for s in samples] == [["aorta", "roi"], ["roi"]]
     assert codes(samples) == ["no-role"]
+
+
+def test_a_label_keeps_the_rows_while_the_pattern_grows(make):
+    make.volume("ct")
+    make.roi("Tumor", on="ct")
+    short = pair(make.catalog(), "Tumor", label="gtv")
+    long = pair(make.catalog(), {"roi": "GTV.*|Tumou?r.*"}, label=" gtv ")
+    assert [s.sample_id for s in short] == [s.sample_id for s in long]
+    assert long.table["roi"].tolist() == ["gtv"]
+    assert short.notes == long.notes == ()
+
+
+def test_a_pattern_that_becomes_the_label_is_noted(make):
+    make.volume("ct")
+    make.roi("GTV (boost)", on="ct")
+    assert "label= gives a name that stays" in pair(make.catalog(), "GTV.*").notes[0]
+    assert pair(make.catalog(), "gtv (boost)").notes == ()
+    assert pair(make.catalog(), "(?P<roi>GTV).*").notes == ()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"roi": "GTV", "label": " "}, "short text"),
+        ({"label": "gtv"}, "Give roi="),
+        ({"roi": "(?P<roi>GTV)", "label": "gtv"}, "Leave one of them out"),
+    ],
+)
+def test_a_label_that_cannot_be_meant_is_refused(make, arguments, words):
+    make.volume("ct")
+    make.roi("GTV", on="ct")
+    with pytest.raises(InputError, match=words):
+        pair(make.catalog(), **arguments)
+
+
+@pytest.mark.parametrize("catalog", ["folder", None, 3])
+def test_what_is_no_catalog_is_refused_in_words(catalog):
+    with pytest.raises(InputError, match=r"Pass what gclnm\.scan returned"):
+        pair(catalog, "GTV")

@@ -204,3 +204,33 @@ def test_a_node_has_the_same_instance_for_both_readers(make):
         ("b", "1"),
         ("b", "2"),
     ]
+
+
+def test_who_has_no_reader_has_an_empty_one_where_no_other_reader_drew_the_same(make):
+    two_versions(make)
+    make.volume("other", patient_id="p2")
+    make.roi("GTV", on="other", rs="single", patient_id="p2")
+    samples = pair(make.catalog(), "GTV", rater={"old": "Ann", "new": "Bo", "single": float("nan")})
+    assert samples.table[["patient_id", "rater"]].values.tolist() == [["p1", "Ann"], ["p1", "Bo"], ["p2", ""]]
+    assert refused(samples) == []
+    assert samples.notes == ("rater= names a reader for 2 of 3 ROIs: the others have an empty rater.",)
+
+
+def test_other_nodes_of_a_structure_set_without_a_reader_are_kept(make):
+    make.volume("ct")
+    make.roi("LN1", on="ct", rs="ann")
+    make.roi("LN1", on="ct", rs="unread")
+    make.roi("LN2", on="ct", rs="unread")
+    samples = pair(make.catalog(), "LN.*", rater={"ann": "Ann"})
+    assert sorted(zip(samples.table["rater"], samples.table["roi_name"], strict=True)) == [
+        ("", "LN2"),
+        ("Ann", "LN1"),
+    ]
+    assert refused(samples) == ["no-rater"]
+
+
+def test_two_structure_sets_without_readers_stay_versions(make):
+    two_versions(make)
+    samples = pair(make.catalog(), "GTV", rater=lambda row: None)
+    assert len(samples) == 0
+    assert refused(samples) == ["several-structure-sets"] * 2
