@@ -229,6 +229,61 @@ def test_two_rois_of_one_name_and_copies_of_a_structure_set(tmp_path, write_seri
     assert codes(catalog) == ["copy"]
 
 
+def saved_again(source: Path, target: Path, **changes: object) -> None:
+    """The same object, with the same SOP instance UID, as other software would save it."""
+    dataset = pydicom.dcmread(source)
+    dataset.file_meta.ImplementationVersionName = "OTHER"
+    for keyword, value in changes.items():
+        setattr(dataset, keyword, value)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    pydicom.dcmwrite(target, dataset, enforce_file_format=True)
+
+
+def test_a_structure_set_exported_again_is_a_copy(tmp_path, write_series, write_rtstruct):
+    write_series(tmp_path)
+    saved_again(write_rtstruct(tmp_path / "rs.dcm", {"GTV": 3}), tmp_path / "cd" / "rs.dcm")
+    assert (tmp_path / "rs.dcm").read_bytes() != (tmp_path / "cd" / "rs.dcm").read_bytes()
+    catalog = scan(tmp_path, progress=False)
+    assert len(catalog.segmentations) == 1
+    assert codes(catalog) == ["copy"]
+
+
+def test_a_structure_set_edited_under_its_uid_is_another_and_both_are_named(
+    tmp_path, write_series, write_rtstruct
+):
+    write_series(tmp_path)
+    original = write_rtstruct(tmp_path / "rs.dcm", {"GTV": 3, "LN": 2})
+    edited = pydicom.dcmread(original).ROIContourSequence
+    edited[0].ContourSequence[0].ContourData = [0, 0, 0, 2, 0, 0, 2, 2, 0]
+    saved_again(original, tmp_path / "new.dcm", ROIContourSequence=edited)
+    shutil.copy(tmp_path / "new.dcm", tmp_path / "new_again.dcm")
+    catalog = scan(tmp_path, progress=False)
+    assert sorted(codes(catalog)) == ["copy", "same-uid", "same-uid"]
+    rois = catalog.segmentations
+    assert len(rois) == 4
+    assert rois["segmentation_id"].is_unique
+    assert rois["sop_uid"].nunique() == 1
+    samples = gclnm.pair(catalog, "GTV")
+    assert len(samples) == 0
+    reason = samples.unpaired["reason"].iloc[0]
+    assert "rs.dcm" in reason
+    assert "new" in reason
+    ids = set(rois["segmentation_id"])
+    original.rename(tmp_path / "zz.dcm")
+    assert set(scan(tmp_path, progress=False).segmentations["segmentation_id"]) == ids
+    by_file = {"zz.dcm": "Ann", "new.dcm": "Bo", "new_again.dcm": "Bo"}
+    read = gclnm.pair(scan(tmp_path, progress=False), "GTV", rater=by_file)
+    assert read.table["rater"].tolist() == ["Ann", "Bo"]
+
+
+def test_an_image_elsewhere_under_the_uid_of_another_is_no_copy(tmp_path, write_series):
+    first, *_ = write_series(tmp_path)
+    saved_again(first, tmp_path / "moved" / "0.dcm", ImagePositionPatient=[1.0, 0.0, 0.0])
+    catalog = scan(tmp_path, progress=False)
+    assert codes(catalog) == ["same-uid"]
+    assert catalog.volumes["n_slices"].tolist() == [5]
+
+
 def test_unknown_ids_are_refused_in_words(tmp_path, write_series):
     write_series(tmp_path)
     catalog = scan(tmp_path, progress=False)
