@@ -14,7 +14,7 @@ from gclnm.store import export
 from gclnm.store.cube import to_cube
 from gclnm.store.dictionary import columns_of
 from gclnm.store.explain import Explanation, explain
-from gclnm.store.history import At, check_tag, log, resolve, sentence
+from gclnm.store.history import At, check_tag, log, resolve
 from gclnm.store.keys import KeyIndex, key_table
 from gclnm.store.layout import (
     SetSpec,
@@ -25,11 +25,10 @@ from gclnm.store.layout import (
     create_set,
     set_group,
     set_names,
-    versions,
 )
 from gclnm.store.read import Select, Where, dataset, to_table
 from gclnm.store.repository import Mode, Note, Repository, open_repository
-from gclnm.store.write import choose, write_rows
+from gclnm.store.write import choose, note_of, write_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -124,7 +123,7 @@ class FeatureStore:
                 check_spec(group, name, spec)
                 return None
             made = create_set(root, name, spec)
-            return _note(name, made, "create" if group is None else "replace", 0, 0, "")
+            return note_of(name, made, "create" if group is None else "replace", 0, 0, "")
 
         return self._repository.commit(change)
 
@@ -178,7 +177,7 @@ class FeatureStore:
             start = stored["sample_id"].shape[0]
             write_rows(group, stored, news, values[list(choice.indices)], choice)
             failed = sum(row.status == "failed" for row in news)
-            return _note(name, group, action, len(choice.replaced), failed, message, start)
+            return note_of(name, group, action, len(choice.replaced), failed, message, start)
 
         return self._repository.commit(change)
 
@@ -236,8 +235,9 @@ class FeatureStore:
             gives a cube in memory, NaN where no row is.
         where
             A condition on coordinates (``"modality == 'CT'"``) or a mapping of coordinate to value or
-            values. Rows are current, ok and unperturbed unless it names ``current``, ``status`` or
-            ``perturbation`` itself.
+            values, spelled as in the set: modalities are DICOM's (``"PT"``, ``"MR"``). No row that
+            fits is no error, but an empty dataset. Rows are current, ok and unperturbed unless it
+            names ``current``, ``status`` or ``perturbation`` itself.
 
         Returns
         -------
@@ -403,24 +403,3 @@ class FeatureStore:
         if given.id not in self._specs:
             self._specs[given.id] = SetSpec.of(given)
         return self._specs[given.id]
-
-
-def _note(
-    name: str, group: zarr.Group, action: str, replaced: int, failed: int, message: str, start: int = 0
-) -> Note:
-    """The record of a commit: what `log` shows and `explain` finds the row's commit by."""
-    stop = array(group, "sample_id").shape[0]
-    record = {
-        "action": action,
-        "set": name,
-        "recipe_id": group.attrs["recipe_id"],
-        "generation": group.attrs["generation"],
-        "start": start,
-        "stop": stop,
-        "added": stop - start - replaced,
-        "replaced": replaced,
-        "failed": failed,
-        "message": message,
-        "versions": versions(),
-    }
-    return Note(sentence(name, record), record)

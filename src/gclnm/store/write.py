@@ -10,6 +10,7 @@ import numpy as np
 
 from gclnm.errors import InputError, StoreError
 from gclnm.schemas.features import as_numbers, as_text, coordinate_kind, stacked
+from gclnm.store.history import sentence
 from gclnm.store.layout import (
     DIAGNOSTIC,
     FEATURE_TEXTS,
@@ -17,9 +18,12 @@ from gclnm.store.layout import (
     TEXT,
     Arrays,
     add_coordinate,
+    array,
     coordinates,
     text,
+    versions,
 )
+from gclnm.store.repository import Note
 
 if TYPE_CHECKING:
     import zarr
@@ -29,7 +33,7 @@ if TYPE_CHECKING:
     from gclnm.pipeline import Row
     from gclnm.store.keys import Key
 
-__all__ = ["Choice", "choose", "write_rows"]
+__all__ = ["Choice", "choose", "note_of", "write_rows"]
 
 RESERVED = {*ROW_ARRAYS, *FEATURE_TEXTS, DIAGNOSTIC, "value", "diagnostic", "lower", "upper", "sample"}
 
@@ -177,3 +181,24 @@ def _is_fill(tail: NDArray[Any]) -> Any:
     if tail.dtype.kind == "f":
         return np.isnan(tail)
     return tail == np.array("", dtype=TEXT) if tail.dtype == TEXT else np.False_
+
+
+def note_of(
+    name: str, group: zarr.Group, action: str, replaced: int, failed: int, message: str, start: int = 0
+) -> Note:
+    """The record of a commit: what `log` shows and `explain` finds the row's commit by."""
+    stop = array(group, "sample_id").shape[0]
+    record = {
+        "action": action,
+        "set": name,
+        "recipe_id": group.attrs["recipe_id"],
+        "generation": group.attrs["generation"],
+        "start": start,
+        "stop": stop,
+        "added": stop - start - replaced,
+        "replaced": replaced,
+        "failed": failed,
+        "message": message,
+        "versions": versions(),
+    }
+    return Note(sentence(name, record), record)
