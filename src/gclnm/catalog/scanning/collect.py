@@ -11,7 +11,7 @@ from typing import Any
 
 from gclnm.catalog.scanning.copies import Regions, SortedFrames, sort_frames, sort_regions
 from gclnm.catalog.scanning.filenames import image_of, modality_of, patient_of, roi_name
-from gclnm.catalog.scanning.identity import equal_files, identified
+from gclnm.catalog.scanning.identity import copies_among, identified
 from gclnm.catalog.scanning.patients import conflicts
 from gclnm.catalog.scanning.problems import Problems
 from gclnm.catalog.scanning.records import FileRecord
@@ -275,15 +275,15 @@ class Collection:
 
     def _copies(self, images: list[ImageHeader], roles: Mapping[str, object]) -> dict[str, str]:
         """Files left out, and the file kept for each: equal as a whole, of one patient and one role."""
-        copies: dict[str, str] = {}
-        for group in equal_files(images):
-            kept: dict[object, str] = {}
-            for file in group:
-                first = kept.setdefault((self._owners[file], roles[file]), file)
-                if first != file:
-                    copies[file] = first
-            if len({self._owners[file] for file in group}) > 1:
-                self._note_equal(group)
+        copies, shared = copies_among(images, self._owners, roles)
+        for files in shared:
+            self.problems.add(
+                "warning",
+                "equal-files",
+                f"{len(files)} files of several patients are equal byte for byte; all are kept",
+                where=", ".join(files[:4]),
+                fix="Find out whose they are: a file may have been copied to the wrong patient.",
+            )
         for file in copies:
             self.counts["copy"] += 1
             self.problems.add(
@@ -294,15 +294,6 @@ class Collection:
                 where=file,
             )
         return copies
-
-    def _note_equal(self, files: list[str]) -> None:
-        self.problems.add(
-            "warning",
-            "equal-files",
-            f"{len(files)} files of several patients are equal byte for byte; all are kept",
-            where=", ".join(files[:4]),
-            fix="Find out whose they are: a file may have been copied to the wrong patient.",
-        )
 
     def _note_modalities(self) -> None:
         """Say once that images do not say what they are: without a modality CT is no HU."""

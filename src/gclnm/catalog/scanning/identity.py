@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import filecmp
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from gclnm.images.files.headers import ImageHeader, path_digest
 
-__all__ = ["equal_files", "identified"]
+__all__ = ["copies_among", "identified"]
 
 
 def identified(image: ImageHeader, patient_id: str, root: Path) -> ImageHeader:
@@ -26,7 +26,28 @@ def identified(image: ImageHeader, patient_id: str, root: Path) -> ImageHeader:
     return replace(image, digest=path_digest(patient_id, file.relative_to(root).as_posix()))
 
 
-def equal_files(images: Iterable[ImageHeader]) -> list[list[str]]:
+def copies_among(
+    images: Iterable[ImageHeader], owners: Mapping[str, str], roles: Mapping[str, object]
+) -> tuple[dict[str, str], list[list[str]]]:
+    """Copies with the file that is kept for each, and groups of equal files that several patients share.
+
+    A copy is equal as a whole, of the same patient (``owners``) and in the same role (its name, its
+    image). Of different patients every file is kept.
+    """
+    copies: dict[str, str] = {}
+    shared = []
+    for group in _equal_files(images):
+        kept: dict[object, str] = {}
+        for file in group:
+            first = kept.setdefault((owners[file], roles[file]), file)
+            if first != file:
+                copies[file] = first
+        if len({owners[file] for file in group}) > 1:
+            shared.append(group)
+    return copies, shared
+
+
+def _equal_files(images: Iterable[ImageHeader]) -> list[list[str]]:
     """Groups of files whose whole contents are equal, in the order they come.
 
     Only files whose samples are equal are read, so that a folder of different files costs nothing.
