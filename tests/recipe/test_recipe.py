@@ -232,6 +232,8 @@ def test_a_recipe_is_found_by_value_name_or_path(tmp_path: Path) -> None:
     with pytest.raises(RecipeError) as caught:
         Recipe.of(tmp_path / "absent.yaml")
     assert caught.value.code == "no-recipe"
+    with pytest.raises(RecipeError, match="a recipe is no dict"):
+        Recipe.of({"name": "mine"})  # type: ignore[arg-type]
 
 
 def test_the_json_schema_accepts_every_built_in_recipe_and_refuses_unknown_keys() -> None:
