@@ -146,3 +146,12 @@ def test_modality_and_patient_come_from_names():
     assert modality_of("/d/P1/PETCT/ct.nii", root) == "CT"
     assert modality_of("/d/P1/ct_pet.nii", root) == ""
     assert patient_of("/d/P1/x/y.nii", root) == "P1"
+
+
+def test_images_that_do_not_say_their_modality_are_a_problem_with_a_way_out(tmp_path):
+    write(tmp_path / "P01" / "scan.nii.gz", np.zeros((3, 4, 5), np.int16))
+    write(tmp_path / "P02" / "ct.nii.gz", np.ones((3, 4, 5), np.int16))
+    problems = scan(tmp_path, progress=False).problems.set_index("code")
+    row = problems.loc["unknown-modality"]
+    assert (row["severity"], row["what"].split(" ", 1)[0]) == ("warning", "1")
+    assert 'assign(modality="CT")' in row["fix"]

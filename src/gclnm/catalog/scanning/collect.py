@@ -9,7 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gclnm.catalog.scanning.copies import Regions, SortedFrames, sort_frames, sort_regions
+from gclnm.catalog.scanning.copies import (
+    SortedFrames,
+    note_rival_images,
+    note_rival_regions,
+    sort_frames,
+    sort_regions,
+)
 from gclnm.catalog.scanning.filenames import image_of, modality_of, patient_of, roi_name
 from gclnm.catalog.scanning.identity import copies_among, identified
 from gclnm.catalog.scanning.patients import conflicts
@@ -149,15 +155,7 @@ class Collection:
         rivals = {frame.file: frame.patient_id for frame in found.rivals}
         self.counts["copy"] += len(rivals)
         for (folder, patient_id), number in _by_folder(rivals).items():
-            self.problems.add(
-                "error",
-                "same-uid",
-                f"{number} image{'s' * (number != 1)} with the SOPInstanceUID of another of differing"
-                " series, place or size: the one that was found first counts",
-                patient_id=self.key(patient_id),
-                where=folder,
-                fix="Find out which is right and take the other out of the folder, or export it again.",
-            )
+            note_rival_images(self.problems, number, self.key(patient_id), folder)
 
     def _note_copies(self, copies: dict[str, str], more: str = "") -> None:
         """One row for each folder that holds objects which were found before."""
@@ -181,22 +179,9 @@ class Collection:
             for roi in regions.rois:
                 self._add_roi(roi, regions.suffix)
             if regions.rivals:
-                self._note_same_uid(regions)
+                note_rival_regions(self.problems, regions, self.key(regions.rois[0].patient_id))
             self._check_references(regions.rois, known_series, known_sops)
         self._note_copies({roi.file: roi.patient_id for roi in copies})
-
-    def _note_same_uid(self, regions: Regions) -> None:
-        first = regions.rois[0]
-        kind = "structure set" if first.kind == "rtstruct" else "segmentation"
-        self.problems.add(
-            "error",
-            "same-uid",
-            f"{kind} with the SOPInstanceUID of {regions.rivals} other{'s' * (regions.rivals != 1)} of"
-            " differing content: each is kept, with a segmentation_id of its own",
-            patient_id=self.key(first.patient_id),
-            where=first.file,
-            fix="Find out which is right and take the other out of the folder, or name readers (rater=).",
-        )
 
     def _add_roi(self, roi: RoiHeader, suffix: str = "") -> None:
         row = roi_row(roi, self.key(roi.patient_id))

@@ -7,11 +7,20 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from gclnm.catalog.scanning.problems import Problems
 from gclnm.images.dicom.assemble import distinct, instance_key
 from gclnm.images.dicom.frames import FrameHeader
 from gclnm.images.dicom.rois import RoiHeader
 
-__all__ = ["Regions", "SortedFrames", "content_digest", "sort_frames", "sort_regions"]
+__all__ = [
+    "Regions",
+    "SortedFrames",
+    "content_digest",
+    "note_rival_images",
+    "note_rival_regions",
+    "sort_frames",
+    "sort_regions",
+]
 
 PREAMBLE = 128
 META_LENGTH = b"\x02\x00\x00\x00UL\x04\x00"
@@ -110,3 +119,31 @@ def sort_frames(frames: Sequence[FrameHeader]) -> SortedFrames:
 def _place(frame: FrameHeader) -> tuple[object, ...]:
     size = (frame.rows, frame.columns, frame.n_frames)
     return (frame.series_uid, frame.position, frame.orientation, frame.spacing, size)
+
+
+def note_rival_images(problems: Problems, number: int, patient_id: str, folder: str) -> None:
+    """Say that images of one folder have the UID of others and are not copies of them."""
+    problems.add(
+        "error",
+        "same-uid",
+        f"{number} image{'s' * (number != 1)} with the SOPInstanceUID of another of differing"
+        " series, place or size: the one that was found first counts",
+        patient_id=patient_id,
+        where=folder,
+        fix="Find out which is right and take the other out of the folder, or export it again.",
+    )
+
+
+def note_rival_regions(problems: Problems, regions: Regions, patient_id: str) -> None:
+    """Say that a structure set or segmentation shares its UID with others of differing content."""
+    first = regions.rois[0]
+    kind = "structure set" if first.kind == "rtstruct" else "segmentation"
+    problems.add(
+        "error",
+        "same-uid",
+        f"{kind} with the SOPInstanceUID of {regions.rivals} other{'s' * (regions.rivals != 1)} of"
+        " differing content: each is kept, with a segmentation_id of its own",
+        patient_id=patient_id,
+        where=first.file,
+        fix="Find out which is right and take the other out of the folder, or name readers (rater=).",
+    )
