@@ -80,6 +80,11 @@ def test_a_second_extraction_has_nothing_to_do(dicom: Path, store: Path) -> None
     again = gclnm("extract", dicom, "-r", "GTV", "--recipe", "pet", "-s", store, "-q")
     assert again.returncode == 0
     assert "0 done, 2 skipped" in again.stdout
+    everything = gclnm(
+        "extract", dicom, "-r", "GTV", "--recipe", "pet", "-s", store, "--workers", 1, "--verify", "-q"
+    )
+    assert everything.returncode == 0
+    assert "0 done, 2 skipped" in everything.stdout
 
 
 def test_a_progress_bar_is_on_stderr_and_results_are_on_stdout(dicom: Path, tmp_path: Path) -> None:
