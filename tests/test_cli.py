@@ -236,7 +236,10 @@ def test_sentences_of_the_library_are_said_in_the_words_of_the_shell(dicom: Path
     assert "--label gives a name that stays" in shown.stdout
     assert ".unpaired" not in shown.stdout
     wrong = gclnm("report", "contours", dicom, "-r", "GVT", "-o", tmp_path / "c.html", "-q")
+    assert wrong.stderr.startswith("gclnm: --roi 'GVT': no ROI has this name")
     assert "gclnm scan shows all" in wrong.stderr
+    other = gclnm("report", "contours", dicom, "-r", "GTV", "--modality", "CT", "-o", tmp_path / "c", "-q")
+    assert other.stderr.startswith("gclnm: --modality CT: the catalog has no image of this modality")
     missing = gclnm("log", tmp_path / "none")
     assert missing.returncode == 2
     assert "mode=" not in missing.stderr

@@ -392,8 +392,10 @@ _SHELL_WORDS = {
     r"(samples)?\.assign\(modality=['\"]CT['\"]\), or ": "",
     r"catalog\.problems": "the problems that gclnm scan shows",
     r"catalog\.segmentations": "the ROIs that gclnm scan shows",
+    r", or exclude before you narrow by query\(\)": "",
     r"\b(on|prefer)='(\w+)'": r"--\1 \2",
-    r"\b(rater|prefer|modality|roi|label|manifest)=(?!')": r"--\1",
+    r"(?<![\w/])(on|rater|prefer|modality|roi|label|manifest)=(?=[\s,.;)]|$)": r"--\1",
+    r"(?<![\w/])(on|rater|prefer|modality|roi|label|manifest)=": r"--\1 ",
 }
 
 
