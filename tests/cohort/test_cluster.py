@@ -88,17 +88,17 @@ def script(folder: Path, samples: list[Sample], recipe: Recipe, *options: str) -
 
 
 def children_of(pid: int) -> list[Any]:
-    """The processes of a cluster: others below this one (joblib's of an earlier test) are not its."""
+    """The processes of a cluster: what an earlier test left below this one (joblib's, Python's own) is not its."""
     import psutil
 
-    return [child for child in psutil.Process(pid).children(recursive=True) if not belongs_to_joblib(child)]
+    return [child for child in psutil.Process(pid).children(recursive=True) if not of_python_or_joblib(child)]
 
 
-def belongs_to_joblib(process: Any) -> bool:
+def of_python_or_joblib(process: Any) -> bool:
     import psutil
 
     try:
-        return any("joblib" in part for part in process.cmdline())
+        return any("joblib" in part or "resource_tracker" in part for part in process.cmdline())
     except psutil.NoSuchProcess:
         return False
 
