@@ -88,7 +88,7 @@ def script(folder: Path, samples: list[Sample], recipe: Recipe, *options: str) -
 
 
 def children_of(pid: int) -> list[Any]:
-    """The processes of a cluster: what an earlier test left below this one (joblib's, Python's own) is not its."""
+    """The processes of a cluster, without those that earlier tests left below this one."""
     import psutil
 
     return [child for child in psutil.Process(pid).children(recursive=True) if not of_python_or_joblib(child)]
