@@ -6,7 +6,6 @@ with the recipe or the installation is raised, before the first image is read.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import traceback
@@ -23,6 +22,7 @@ from gclnm import vocabulary
 from gclnm.engines import engine
 from gclnm.errors import EngineError, GclnmError, QuantityError
 from gclnm.harmonize import harmonize
+from gclnm.images.inputs import Inputs, mask_parts, volume_parts
 from gclnm.images.load import load_mask, load_volume
 from gclnm.images.sample import Case, Sample
 from gclnm.prepare.grid import onto
@@ -61,12 +61,18 @@ class Row:
         Diagnostics in the recipe's order, (diagnostic,).
     inputs_sha256
         Digest of everything it was computed from; empty when that could not be read.
+    content_sha256
+        Digest of voxels, grids and masks alone: equal for the same images and contours under other
+        identifiers and headers. Empty when they could not be read.
     history
-        JSON: the steps of image and ROI, the engine, and why values are NaN.
+        JSON: the steps of image and ROI, digests of the parts of its inputs, the engine, and why
+        values are NaN.
     seconds
         How long it took; the reading of shared volumes is counted with the first row.
     fix
         What to do about a failure; for the user's eyes, not stored.
+    origin
+        Commit of another store that it was merged from; empty: it was computed for this one.
     """
 
     sample_id: str
@@ -76,9 +82,11 @@ class Row:
     values: NDArray[np.float64]
     diagnostics: NDArray[np.float64]
     inputs_sha256: str = ""
+    content_sha256: str = ""
     history: str = "{}"
     seconds: float = float("nan")
     fix: str = ""
+    origin: str = ""
 
 
 def check(recipe: Recipe) -> None:
@@ -201,11 +209,11 @@ def _rows(samples: Sequence[Sample], recipe: Recipe, known: Mapping[str, str]) -
 
 
 class _Volumes:
-    """Volumes as they were read, their digest, and what the recipe measures, made when first asked for."""
+    """Volumes as they were read, their digests, and what the recipe measures, made when first asked for."""
 
     def __init__(self, loaded: Mapping[str, Volume], recipe: Recipe) -> None:
         self.loaded, self._recipe = loaded, recipe
-        self.sha256 = _volumes_sha256(loaded)
+        self.parts = volume_parts(loaded)
 
     @cached_property
     def ready(self) -> dict[str, Volume]:
@@ -213,17 +221,16 @@ class _Volumes:
 
 
 def _row(sample: Sample, recipe: Recipe, volumes: _Volumes, known: str | None, start: float) -> Row:
-    inputs = ""
+    inputs = Inputs({})
     try:
         masks = {role: load_mask(ref, volumes.loaded["image"]) for role, ref in sample.masks.items()}
-        inputs = _with_masks(volumes.sha256, masks)
-        if inputs == known:
-            return replace(_empty(sample, recipe, perf_counter() - start), inputs_sha256=inputs)
+        inputs = Inputs(volumes.parts | mask_parts(masks))
+        if inputs.sha256 == known:
+            return _with_inputs(_empty(sample, recipe, perf_counter() - start), inputs)
         case = _on_one_grid(Case(volumes.ready, masks))
         result = _measure(case, recipe)
     except Exception as error:
-        failed = _failed(sample, recipe, error, perf_counter() - start)
-        return replace(failed, inputs_sha256=inputs)
+        return _with_inputs(_failed(sample, recipe, error, perf_counter() - start), inputs)
     return Row(
         sample_id=sample.sample_id,
         coords=dict(sample.coords),
@@ -231,10 +238,19 @@ def _row(sample: Sample, recipe: Recipe, volumes: _Volumes, known: str | None, s
         reason="",
         values=np.array([result.values[name] for name in recipe.features]),
         diagnostics=np.array([result.diagnostics[name] for name in recipe.diagnostics]),
-        inputs_sha256=inputs,
-        history=_history(case, recipe, result),
+        inputs_sha256=inputs.sha256,
+        content_sha256=inputs.content_sha256,
+        history=_history(case, recipe, result, inputs),
         seconds=perf_counter() - start,
     )
+
+
+def _with_inputs(row: Row, inputs: Inputs) -> Row:
+    """The row of a sample whose inputs were read, but that has no values."""
+    if not inputs.parts:
+        return row
+    history = json.dumps({"inputs": inputs.short()}, separators=(",", ":"))
+    return replace(row, inputs_sha256=inputs.sha256, content_sha256=inputs.content_sha256, history=history)
 
 
 def _failed(sample: Sample, recipe: Recipe, error: Exception, seconds: float) -> Row:
@@ -289,13 +305,14 @@ def _measure(case: Case, recipe: Recipe) -> Result:
     return result
 
 
-def _history(case: Case, recipe: Recipe, result: Result) -> str:
+def _history(case: Case, recipe: Recipe, result: Result, inputs: Inputs) -> str:
     notes: dict[str, list[str]] = {}
     for column, note in result.notes.items():
         notes.setdefault(note, []).append(column)
     record: dict[str, Any] = {
         "image": [step.to_dict() for step in case.image.history],
         "roi": [step.to_dict() for step in case.roi.history],
+        "inputs": inputs.short(),
         "engine": {"name": recipe.engine, "version": engine(recipe.engine).version},
     }
     if notes:
@@ -319,30 +336,3 @@ def _reason(error: Exception) -> str:
     frames = list(traceback.walk_tb(error.__traceback__))
     module = frames[-1][0].f_globals.get("__name__", "unknown") if frames else "unknown"
     return f"internal: {type(error).__name__} in {module}"
-
-
-def _volumes_sha256(volumes: Mapping[str, Volume]) -> str:
-    digest = hashlib.sha256()
-    for role, volume in sorted(volumes.items()):
-        about = {
-            "role": role,
-            "grid": _grid(volume),
-            "quantity": volume.quantity,
-            "facts": dict(volume.facts),
-        }
-        digest.update(json.dumps(about, sort_keys=True, default=str).encode())
-        digest.update(volume.array.data)
-    return digest.hexdigest()
-
-
-def _with_masks(volumes_sha256: str, masks: Mapping[str, Mask]) -> str:
-    digest = hashlib.sha256(volumes_sha256.encode())
-    for role, mask in sorted(masks.items()):
-        digest.update(json.dumps({"role": role, "grid": _grid(mask)}, sort_keys=True).encode())
-        digest.update(np.packbits(mask.array).data)
-    return digest.hexdigest()
-
-
-def _grid(item: Volume | Mask) -> list[object]:
-    grid = item.geometry
-    return [grid.size, grid.spacing_mm, grid.origin_mm, grid.direction]

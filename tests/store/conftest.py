@@ -41,6 +41,7 @@ class RowMaker:
             values=nothing if failed else low + share * (high - low),
             diagnostics=np.full(len(self.recipe.diagnostics), 5.0),
             inputs_sha256="" if unread else digest(f"inputs {key} {inputs}"),
+            content_sha256="" if unread else digest(f"content {key} {inputs}"),
             history='{"image": [{"step": "rescale", "settings": {"slope": 1}}], "roi": []}',
             seconds=0.5,
         )

@@ -90,6 +90,8 @@ class RowLike(Protocol):
     @property
     def inputs_sha256(self) -> str: ...
     @property
+    def content_sha256(self) -> str: ...
+    @property
     def history(self) -> str: ...
     @property
     def values(self) -> NDArray[np.float64]: ...
@@ -259,6 +261,8 @@ def _check_row(row: RowLike) -> None:
         raise _bad("a row that is ok has a reason, or a failed one has none", row)
     if not SHA256.fullmatch(row.inputs_sha256) and (row.status == "ok" or row.inputs_sha256):
         raise _bad("a row's inputs_sha256 is not the hexadecimal digest of its inputs", row)
+    if row.content_sha256 and not SHA256.fullmatch(row.content_sha256):
+        raise _bad("a row's content_sha256 is not a hexadecimal digest", row)
     try:
         json.loads(row.history or "{}")
     except ValueError:

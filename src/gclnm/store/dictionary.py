@@ -38,6 +38,8 @@ OTHERS = {
     "reason": "Why they were not.",
     "current": "Whether the row is the newest of its key.",
     "inputs_sha256": "Digest of everything the row was computed from.",
+    "content_sha256": "Digest of voxels, grids and masks alone.",
+    "origin": "Commit of another store that the row was merged from.",
     "seconds": "How long it took.",
 }
 

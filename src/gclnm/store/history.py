@@ -17,6 +17,16 @@ __all__ = ["At", "commit_of_row", "log", "resolve", "sentence"]
 
 At = str | date | None
 COMMIT = re.compile(r"[0-9A-Z]{4,20}")
+# What a commit did besides adding rows.
+ACTIONS = {
+    "create": "set created",
+    "replace": "set started anew",
+    "merge": "rows of another store merged",
+    "compact": "rewritten for reading columns",
+    "select": "selection stored",
+    "link": "samples linked to the rows they are the same as",
+    "table": "table stored",
+}
 TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
@@ -29,8 +39,8 @@ def sentence(name: str, record: dict[str, Any]) -> str:
     'ct: 12 rows added, 1 replaced, 2 of them failed'
     """
     parts = []
-    if record["action"] != "append":
-        parts.append({"create": "set created", "replace": "set started anew"}[record["action"]])
+    if record["action"] in ACTIONS:
+        parts.append(ACTIONS[record["action"]])
     if record.get("added"):
         parts.append(f"{record['added']} row{'s' if record['added'] > 1 else ''} added")
     if record.get("replaced"):

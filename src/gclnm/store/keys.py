@@ -6,12 +6,13 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import zarr
+
 from gclnm.schemas.features import KEYS
 from gclnm.store.layout import array
 
 if TYPE_CHECKING:
     import pandas as pd
-    import zarr
 
 __all__ = ["Key", "KeyIndex"]
 
@@ -25,6 +26,7 @@ class Key:
     status: str
     inputs_sha256: str
     reason: str
+    content_sha256: str
 
 
 class KeyIndex:
@@ -54,12 +56,14 @@ class KeyIndex:
 
 def _keys(group: zarr.Group, start: int) -> dict[str, Key]:
     """Keys of the rows from ``start`` on; of several revisions the last one."""
-    parts: list[Any] = [
-        array(group, name)[start:] for name in ("sample_id", "revision", "status", "inputs_sha256", "reason")
-    ]
+    names = ("sample_id", "revision", "status", "inputs_sha256", "reason")
+    parts: list[Any] = [array(group, name)[start:] for name in names]
+    # A set of an earlier version may not have it.
+    content = group.get("content_sha256")
+    parts.append(content[start:] if isinstance(content, zarr.Array) else [""] * len(parts[0]))
     return {
-        str(sample_id): Key(start + index, int(revision), str(status), str(digest), str(reason))
-        for index, (sample_id, revision, status, digest, reason) in enumerate(zip(*parts, strict=True))
+        str(key): Key(start + index, int(revision), str(status), str(inputs), str(reason), str(content))
+        for index, (key, revision, status, inputs, reason, content) in enumerate(zip(*parts, strict=True))
     }
 
 

@@ -30,6 +30,7 @@ __all__ = [
     "SetSpec",
     "array",
     "arrays",
+    "complete",
     "coordinates",
     "create_set",
     "set_group",
@@ -55,6 +56,8 @@ ROW_ARRAYS: dict[str, tuple[DTypeLike, int, Any]] = {
     "revision": (np.int32, KEYS_PER_CHUNK, 0),
     "current": (np.bool_, KEYS_PER_CHUNK, False),
     "inputs_sha256": (TEXT, KEYS_PER_CHUNK, ""),
+    "content_sha256": (TEXT, KEYS_PER_CHUNK, ""),
+    "origin": (TEXT, KEYS_PER_CHUNK, ""),
     "status": (TEXT, KEYS_PER_CHUNK, ""),
     "reason": (TEXT, KEYS_PER_CHUNK, ""),
     "history": (TEXT, ROWS_PER_CHUNK, ""),
@@ -197,6 +200,16 @@ def create_set(root: zarr.Group, name: str, spec: SetSpec) -> zarr.Group:
     for label, (dtype, chunk, fill) in ROW_ARRAYS.items():
         _growing(group, label, (), ("sample",), dtype, chunk, fill)
     return group
+
+
+def complete(group: zarr.Group, stored: Arrays) -> Arrays:
+    """The arrays of a set and, made now, those that a set of an earlier version does not have."""
+    rows = stored["sample_id"].shape[0]
+    for label, (dtype, chunk, fill) in ROW_ARRAYS.items():
+        if label not in stored:
+            stored[label] = _growing(group, label, (), ("sample",), dtype, chunk, fill)
+            stored[label].resize((rows,))
+    return stored
 
 
 def add_coordinate(group: zarr.Group, name: str, kind: str, rows: int) -> zarr.Array[Any]:

@@ -125,7 +125,7 @@ def chosen_rows(group: zarr.Group, where: Where) -> tuple[NDArray[np.int64], dic
     # Who asks for failed rows wants to know why they failed.
     asked = named | {"reason"} if "status" in named else named
     extra = [key for key in ROW_ARRAYS if key in asked and key not in (*always, *LONG)]
-    frame = {key: _column(stored[key]) for key in (*always, *extra)}
+    frame = {key: _column(stored[key]) for key in (*always, *extra) if key in stored}
     unknown = named.difference(frame)
     if unknown:
         known = [key for key in dict.fromkeys([*always, *ROW_ARRAYS]) if key not in LONG]

@@ -9,6 +9,7 @@ import shutil
 import tempfile
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -266,6 +267,8 @@ def _mark(root: zarr.Group) -> Note | None:
     root.attrs.update(
         {
             FORMAT_KEY: FORMAT,
+            # Tells this store from others when rows are merged; a copy of the folder is the same store.
+            "store_id": uuid.uuid4().hex,
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "versions": versions(),
         }

@@ -2,37 +2,20 @@
 
 from __future__ import annotations
 
-import html
-from collections.abc import Mapping, Sequence
-from os import PathLike, fspath
+from collections.abc import Sequence
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gclnm.errors import StoreError
 from gclnm.schemas.features import check_rows
-from gclnm.store import export
-from gclnm.store.cube import to_cube
-from gclnm.store.dictionary import columns_of
-from gclnm.store.explain import Explanation, explain
-from gclnm.store.history import At, check_tag, log, resolve
-from gclnm.store.keys import KeyIndex, key_table
-from gclnm.store.layout import (
-    SetSpec,
-    array,
-    arrays,
-    check_name,
-    check_spec,
-    create_set,
-    set_group,
-    set_names,
-)
-from gclnm.store.read import Select, Where, dataset, to_table
+from gclnm.store.history import check_tag
+from gclnm.store.layout import SetSpec, arrays, check_name, check_spec, create_set, set_group
+from gclnm.store.reader import StoreReader
 from gclnm.store.repository import Mode, Note, Repository, open_repository
 from gclnm.store.write import choose, note_of, write_rows
 
 if TYPE_CHECKING:
-    import pandas as pd
-    import xarray as xr
     import zarr
 
     from gclnm.pipeline import Row
@@ -68,7 +51,7 @@ def open_store(url: str | PathLike[str], *, mode: Mode = "a", storage: Any = Non
     return FeatureStore(open_repository(url, mode, storage))
 
 
-class FeatureStore:
+class FeatureStore(StoreReader):
     """Feature sets with their history: one recipe on many samples each.
 
     Every write is one atomic commit under the store's own lock; reading sees one commit and never
@@ -76,21 +59,8 @@ class FeatureStore:
     """
 
     def __init__(self, repository: Repository) -> None:
-        self._repository = repository
-        self._indices: dict[str, KeyIndex] = {}
+        super().__init__(repository)
         self._specs: dict[str, SetSpec] = {}
-
-    @property
-    def url(self) -> str:
-        """Where the store is."""
-        return self._repository.url
-
-    @property
-    def commit(self) -> str:
-        """Id of the newest commit."""
-        return self._repository.tip()
-
-    # --- writing
 
     def create(self, name: str, recipe: Recipe | str | Path, *, replace: bool = False) -> str | None:
         """Make an empty set for a recipe; nothing happens when the set is there with this recipe.
@@ -123,7 +93,7 @@ class FeatureStore:
                 check_spec(group, name, spec)
                 return None
             made = create_set(root, name, spec)
-            return note_of(name, made, "create" if group is None else "replace", 0, 0, "")
+            return note_of(name, made, "create" if group is None else "replace")
 
         return self._repository.commit(change)
 
@@ -177,7 +147,15 @@ class FeatureStore:
             start = stored["sample_id"].shape[0]
             write_rows(group, stored, news, values[list(choice.indices)], choice)
             failed = sum(row.status == "failed" for row in news)
-            return note_of(name, group, action, len(choice.replaced), failed, message, start)
+            return note_of(
+                name,
+                group,
+                action,
+                replaced=len(choice.replaced),
+                failed=failed,
+                message=message,
+                start=start,
+            )
 
         return self._repository.commit(change)
 
@@ -203,198 +181,7 @@ class FeatureStore:
             self._repository.repo.create_tag(name, snapshot_id=commit)
         return commit
 
-    # --- reading
-
-    def keys(self, name: str) -> pd.DataFrame:
-        """The current rows of a set: sample_id, status, inputs_sha256, revision; empty without the set."""
-        group = set_group(self._repository.root(self.commit), name)
-        return key_table({} if group is None else self._index(name).at(group))
-
-    def read(
-        self,
-        name: str,
-        *,
-        at: At = None,
-        select: Select = None,
-        dims: Sequence[str] | None = None,
-        where: Where = None,
-    ) -> xr.Dataset:
-        """A set as a dataset; its values stay in the store until they are used.
-
-        Parameters
-        ----------
-        name
-            Name of the set.
-        at
-            A tag, a commit (or the start of its id), or a date; the newest state by default. A time
-            without a zone is UTC, as in `log`; a date alone means its end.
-        select
-            Features by name or pattern (``"original_glcm_*"``), one or several.
-        dims
-            Coordinates to lay the rows out along, for example ``("patient_id", "roi", "phase")``;
-            gives a cube in memory, NaN where no row is.
-        where
-            A condition on coordinates (``"modality == 'CT'"``) or a mapping of coordinate to value or
-            values, spelled as in the set: modalities are DICOM's (``"PT"``, ``"MR"``). No row that
-            fits is no error, but an empty dataset. Rows are current, ok and unperturbed unless it
-            names ``current``, ``status`` or ``perturbation`` itself.
-
-        Returns
-        -------
-        xarray.Dataset
-            ``value`` (sample, feature), ``diagnostic`` (sample, diagnostic_name), and the coordinates.
-            Rows are sorted by patient, modality, ROI, instance, rater and key, whatever order they
-            were written in.
-
-        Raises
-        ------
-        StoreError
-            When set, version or feature do not exist, or two rows share a place in the cube.
-        """
-        data = dataset(self._repository, resolve(self._repository, at), name, select, where)
-        return data if dims is None else to_cube(data, dims)
-
-    def table(
-        self,
-        name: str,
-        *,
-        at: At = None,
-        select: Select = None,
-        where: Where = None,
-        diagnostics: bool = False,
-    ) -> pd.DataFrame:
-        """A set as a wide table: coordinates first, then one column a feature. Arguments as in `read`.
-
-        With ``diagnostics`` the diagnostics follow the coordinates, as ``diagnostic_<name>``.
-        """
-        return to_table(self.read(name, at=at, select=select, where=where), diagnostics)
-
-    def sets(self) -> pd.DataFrame:
-        """The sets: recipe, engine, features, and how many rows are ok, failed, replaced."""
-        import pandas as pd
-
-        root = self._repository.root(self.commit)
-        rows = []
-        for name in set_names(root):
-            group = set_group(root, name)
-            if group is None:
-                continue
-            current = self._index(name).at(group)
-            ok = sum(key.status == "ok" for key in current.values())
-            everything, features = array(group, "value").shape
-            rows.append(
-                {
-                    "set": name,
-                    "recipe": group.attrs["recipe_name"],
-                    "recipe_id": str(group.attrs["recipe_id"])[:12],
-                    "engine": group.attrs["engine"],
-                    "features": features,
-                    "rows": ok,
-                    "failed": len(current) - ok,
-                    "replaced": everything - len(current),
-                }
-            )
-        columns = ["set", "recipe", "recipe_id", "engine", "features", "rows", "failed", "replaced"]
-        return pd.DataFrame(rows, columns=columns)
-
-    def log(self) -> pd.DataFrame:
-        """The history, newest first: time (UTC), commit, set, what happened, tags."""
-        return log(self._repository)
-
-    def tags(self) -> pd.DataFrame:
-        """The tags: name, commit, time of the commit (UTC)."""
-        import pandas as pd
-
-        times = {snapshot.id: snapshot.written_at for snapshot in self._repository.ancestry()}
-        rows = [(tag, commit, times[commit]) for tag, commit in self._repository.tags().items()]
-        return pd.DataFrame(rows, columns=["tag", "commit", "time"])
-
-    def explain(
-        self,
-        sample_id: str | Mapping[str, Any] | pd.Series[Any],
-        name: str | None = None,
-        *,
-        feature: str | None = None,
-        at: At = None,
-    ) -> Explanation:
-        """The way of one row: coordinates, settings, steps, versions, commit, revisions.
-
-        Parameters
-        ----------
-        sample_id
-            The row's key, or a row of `table`, which has it.
-        name
-            The set; needed where several hold the sample.
-        feature
-            A feature of the set: also its value, unit, meaning, bounds and IBSI code, and of the
-            diagnostics those that bear on it.
-        at
-            As in `read`.
-
-        Raises
-        ------
-        InputError
-            When ``sample_id`` is not one, for example the name of a feature.
-        StoreError
-            When no row has this key, several sets have it, or the set has no such feature.
-        """
-        return explain(self._repository, resolve(self._repository, at), sample_id, name, feature)
-
-    def to_parquet(
-        self,
-        path: str | PathLike[str],
-        name: str,
-        *,
-        at: At = None,
-        select: Select = None,
-        where: Where = None,
-        diagnostics: bool = False,
-    ) -> Path:
-        """Write a set as one Parquet file, with recipe and commit in its metadata (key ``gclnm``).
-
-        Beside it lies ``<stem>.columns.csv``: what each column is, with unit, family, image and IBSI
-        code. Folders are made. Arguments as in `table`.
-        """
-        data = self.read(name, at=at, select=select, where=where)
-        return export.to_parquet(to_table(data, diagnostics), fspath(path), columns_of(data, diagnostics))
-
-    def to_csv(
-        self,
-        path: str | PathLike[str],
-        name: str,
-        *,
-        at: At = None,
-        select: Select = None,
-        where: Where = None,
-        diagnostics: bool = False,
-    ) -> Path:
-        """Write a set as one CSV file; numbers read back the same to the last bit.
-
-        Beside it lie ``<stem>.columns.csv``, what each column is, and ``<stem>.recipe.json``, the set,
-        its commit and its recipe. Folders are made. Arguments as in `table`.
-        """
-        data = self.read(name, at=at, select=select, where=where)
-        return export.to_csv(to_table(data, diagnostics), fspath(path), columns_of(data, diagnostics))
-
-    # --- showing
-
-    def __repr__(self) -> str:
-        sets, columns = self.sets(), ("set", "rows", "features", "failed")
-        parts = [
-            f"{name}: {rows} rows x {features} features" + (f", {failed} failed" if failed else "")
-            for name, rows, features, failed in zip(*(sets[key] for key in columns), strict=True)
-        ]
-        return f"FeatureStore {self.url}, " + ("; ".join(parts) or "no sets")
-
-    def _repr_html_(self) -> str:
-        tags = html.escape(", ".join(self._repository.tags()) or "none")
-        head = f"<b>FeatureStore</b> {html.escape(self.url)}<br>commit {self.commit}, tags: {tags}"
-        return f"<div>{head}{self.sets().to_html(index=False, escape=True)}</div>"
-
     # --- within
-
-    def _index(self, name: str) -> KeyIndex:
-        return self._indices.setdefault(name, KeyIndex())
 
     def _spec(self, recipe: Recipe | str | Path) -> SetSpec:
         from gclnm.recipe.recipe import Recipe

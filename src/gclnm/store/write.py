@@ -19,6 +19,7 @@ from gclnm.store.layout import (
     Arrays,
     add_coordinate,
     array,
+    complete,
     coordinates,
     text,
     versions,
@@ -133,6 +134,7 @@ def write_rows(
     group: zarr.Group, stored: Arrays, rows: Sequence[Row], values: NDArray[np.float64], choice: Choice
 ) -> None:
     """Append rows to every array of the set and retire the ones they replace."""
+    stored = complete(group, stored)
     start, width = stored["sample_id"].shape[0], stored["diagnostic"].shape[1]
     if choice.replaced:
         stored["current"].set_orthogonal_selection((np.array(choice.replaced),), False)
@@ -143,6 +145,8 @@ def write_rows(
         "revision": np.array(choice.revisions, dtype=np.int32),
         "current": np.ones(len(rows), dtype=bool),
         "inputs_sha256": text([row.inputs_sha256 for row in rows]),
+        "content_sha256": text([row.content_sha256 for row in rows]),
+        "origin": text([row.origin for row in rows]),
         "status": text([row.status for row in rows]),
         "reason": text([row.reason for row in rows]),
         "history": text([row.history for row in rows]),
@@ -184,10 +188,22 @@ def _is_fill(tail: NDArray[Any]) -> Any:
 
 
 def note_of(
-    name: str, group: zarr.Group, action: str, replaced: int, failed: int, message: str, start: int = 0
+    name: str,
+    group: zarr.Group,
+    action: str,
+    *,
+    replaced: int = 0,
+    failed: int = 0,
+    message: str = "",
+    start: int | None = None,
+    more: Mapping[str, Any] | None = None,
 ) -> Note:
-    """The record of a commit: what `log` shows and `explain` finds the row's commit by."""
+    """The record of a commit: what `log` shows and `explain` finds the row's commit by.
+
+    Rows from ``start`` on are this commit's; by default it wrote none.
+    """
     stop = array(group, "sample_id").shape[0]
+    start = stop if start is None else start
     record = {
         "action": action,
         "set": name,
@@ -200,5 +216,6 @@ def note_of(
         "failed": failed,
         "message": message,
         "versions": versions(),
+        **(more or {}),
     }
     return Note(sentence(name, record), record)
