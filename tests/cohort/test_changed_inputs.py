@@ -15,7 +15,7 @@ import pytest
 import gclnm
 from gclnm import pipeline
 from gclnm.cohort.extract import Extraction, extract
-from gclnm.cohort.memory import Memory, fingerprints, memory_file
+from gclnm.catalog.memory import Memory, fingerprints, memory_file
 from gclnm.images import MaskRef, Sample, VolumeRef
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from gclnm.cohort.commits import Commits
 from gclnm.cohort.extraction import Extraction
 from gclnm.cohort.ledger import Ledger
-from gclnm.cohort.memory import Memory, fingerprints, memory_file
+from gclnm.catalog.memory import Memory, fingerprints, memory_file
 from gclnm.cohort.resume import Todo, todo
 from gclnm.cohort.tasks import (
     Task,
@@ -131,7 +131,7 @@ def extract(
         store = open_store(str(store))
     name = name or recipe.name
     store.create(name, recipe, replace=replace)
-    memory = Memory(memory_file(), fingerprints(rows_to_be))
+    memory = Memory(memory_file(), fingerprints(rows_to_be), rows_to_be)
     unchanged = {} if verify else memory.inputs([sample.sample_id for sample in rows_to_be])
     work = todo(rows_to_be, store, name, retry_failed=retry_failed, unchanged=unchanged)
     ledger = Ledger(recipe, Commits(partial(store.append, name, recipe)), work.hashes, memory.learn)

@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from gclnm.catalog.places import Places, places_file
 from gclnm.catalog.scanning.cache import cache_file
 from gclnm.images.sample import MaskRef, Sample, VolumeRef
 
@@ -79,11 +80,15 @@ class Memory:
     fingerprints
         By ``sample_id``, of files as they are before anything is read: a file that changes while it
         is read does not have this fingerprint any more.
+    samples
+        Samples whose files are noted, in `gclnm.catalog.places`, with the input hash that they gave.
     """
 
-    def __init__(self, file: Path, fingerprints: dict[str, str]) -> None:
+    def __init__(self, file: Path, fingerprints: dict[str, str], samples: Iterable[Sample] = ()) -> None:
         self._file, self._fingerprints = file, fingerprints
+        self._samples = {sample.sample_id: sample for sample in samples}
         self._new: dict[str, str] = {}
+        self._read: dict[str, str] = {}
 
     def inputs(self, keys: Sequence[str]) -> dict[str, str]:
         """Input hashes of those samples whose files are remembered as they are now."""
@@ -103,9 +108,13 @@ class Memory:
         """Note the input hash of a sample; `save` writes it down."""
         if key in self._fingerprints:
             self._new[self._fingerprints[key]] = inputs_sha256
+        if key in self._samples:
+            self._read[key] = inputs_sha256
 
     def save(self) -> None:
         """Write what was learnt, for the next run; not being able to costs that run time only."""
+        Places(places_file()).keep((self._samples[key], inputs) for key, inputs in self._read.items())
+        self._read = {}
         if not self._new:
             return
         try:
