@@ -141,9 +141,9 @@ def test_an_error_of_ours_keeps_its_reason_and_a_foreign_one_only_its_type(
         return fail
 
     monkeypatch.setattr(pipeline, "run", fails_with(ReadError("cut short", where="/secret/path")))
-    ours = run_task([], recipe=None)  # type: ignore[arg-type]
+    ours = run_task([], recipe=None).outcome  # type: ignore[arg-type]
     monkeypatch.setattr(pipeline, "run", fails_with(RecursionError("/secret/path")))
-    foreign = run_task([], recipe=None)  # type: ignore[arg-type]
+    foreign = run_task([], recipe=None).outcome  # type: ignore[arg-type]
     ((_, lost),) = run([Task((sample("a"),))], lambda _: pool.submit(fails_with(OSError("/secret/path"))))
     assert isinstance(ours, GclnmError)
     assert isinstance(foreign, GclnmError)

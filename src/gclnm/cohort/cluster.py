@@ -38,6 +38,9 @@ ONE_THREAD = dict.fromkeys(
 ALLOCATOR = {"MALLOC_TRIM_THRESHOLD_": str(64 << 20), "MALLOC_MMAP_THRESHOLD_": str(32 << 20)}
 # Nobody looks at the profile that workers take of themselves a hundred times a second (5 % measured).
 DASK = {"DASK_LOGGING__DISTRIBUTED": "critical", "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False"}
+# A worker holds a few kB of results: there is nothing to spill, and one that waits for memory to be given
+# back, while the allocator keeps it, waits for ever. The nanny ends it at the limit.
+DASK |= {f"DASK_DISTRIBUTED__WORKER__MEMORY__{part}": "False" for part in ("TARGET", "SPILL", "PAUSE")}
 
 
 class _Worker(ProcessInterface):  # type: ignore[misc]
@@ -48,11 +51,18 @@ class _Worker(ProcessInterface):  # type: ignore[misc]
     the workers in order. When the client is killed, the worker loses its scheduler and ends.
     """
 
-    def __init__(self, scheduler: str, options: dict[str, Any], log: IO[bytes], name: Any = None) -> None:
+    def __init__(
+        self,
+        scheduler: str,
+        options: dict[str, Any],
+        log: IO[bytes],
+        started: list[subprocess.Popen[bytes]],
+        name: Any = None,
+    ) -> None:
         super().__init__(name=name)
         self.command = [sys.executable, "-m", "dask", "spec", scheduler, "--spec"]
         self.command.append(json.dumps({"cls": "distributed.Nanny", "opts": options}))
-        self.log = log
+        self.log, self.started = log, started
         self.process: subprocess.Popen[bytes] | None = None
 
     async def start(self) -> None:
@@ -68,6 +78,7 @@ class _Worker(ProcessInterface):  # type: ignore[misc]
             stderr=self.log,
             **group,
         )
+        self.started.append(self.process)
         await super().start()
 
     async def close(self) -> None:
@@ -87,6 +98,12 @@ def _end(process: subprocess.Popen[bytes]) -> None:
                 child.kill()
     process.kill()
     process.wait()
+
+
+def _end_all(processes: Sequence[subprocess.Popen[bytes]]) -> None:
+    for process in processes:
+        if process.poll() is None:
+            _end(process)
 
 
 class Workers:
@@ -133,9 +150,12 @@ def local_workers(number: int) -> Iterator[Workers]:
     """
     with contextlib.ExitStack() as stack:
         log = stack.enter_context(tempfile.TemporaryFile())
+        started: list[subprocess.Popen[bytes]] = []
+        # Also when Ctrl-C has broken into the orderly end below.
+        stack.callback(_end_all, started)
         stack.enter_context(_quiet())
         # Empty at first: workers are started when the block that stops them is entered already.
-        cluster = stack.enter_context(SpecCluster(**_specification(number, log), silence_logs=False))
+        cluster = stack.enter_context(SpecCluster(**_specification(number, log, started), silence_logs=False))
         cluster.scale(number)
         client = stack.enter_context(Client(cluster, set_as_default=False))
         pool = Workers(client, lambda: [w.process for w in cluster.workers.values() if w.process is not None])
@@ -184,7 +204,7 @@ def _errors(printed: str) -> str:
     return "; ".join(dict.fromkeys(lines)) or printed.strip()[-500:]
 
 
-def _specification(workers: int, log: IO[bytes]) -> dict[str, Any]:
+def _specification(workers: int, log: IO[bytes], started: list[subprocess.Popen[bytes]]) -> dict[str, Any]:
     from distributed.worker_memory import parse_memory_limit
 
     host = "127.0.0.1"
@@ -206,7 +226,7 @@ def _specification(workers: int, log: IO[bytes]) -> dict[str, Any]:
         # A C function that holds Python's lock for minutes stops the heartbeat; the nanny knows better.
         "worker_ttl": None,
     }
-    worker = {"cls": _Worker, "options": {"options": options, "log": log}}
+    worker = {"cls": _Worker, "options": {"options": options, "log": log, "started": started}}
     return {
         "worker": worker,
         "scheduler": {"cls": Scheduler, "options": scheduler},

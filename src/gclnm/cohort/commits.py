@@ -43,21 +43,22 @@ class Commits:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._write, self._rows, self._seconds, self._clock = write, rows, seconds, clock
-        self._waiting: list[Row] = []
+        self.waiting: list[Row] = []
+        """Rows that are not committed yet."""
         self._since = 0.0
         self.last: str | None = None
 
     def add(self, rows: Sequence[Row]) -> None:
         """Take rows (none: a tick of the clock) and commit when it is time."""
-        if not self._waiting:
+        if not self.waiting:
             self._since = self._clock()
-        self._waiting.extend(rows)
-        if len(self._waiting) >= self._rows or self._clock() - self._since >= self._seconds:
+        self.waiting.extend(rows)
+        if len(self.waiting) >= self._rows or self._clock() - self._since >= self._seconds:
             self.flush()
 
     def flush(self) -> None:
         """Commit what waits."""
-        if self._waiting:
+        if self.waiting:
             # Cleared only afterwards: what a failed commit did not take is offered again by the next.
-            self.last = self._write(self._waiting) or self.last
-            self._waiting = []
+            self.last = self._write(self.waiting) or self.last
+            self.waiting = []

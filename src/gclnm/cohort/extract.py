@@ -11,12 +11,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gclnm.catalog.memory import Memory, fingerprints, memory_file
 from gclnm.cohort.commits import Commits
 from gclnm.cohort.extraction import Extraction
+from gclnm.cohort.interrupt import CtrlC
 from gclnm.cohort.ledger import Ledger
-from gclnm.catalog.memory import Memory, fingerprints, memory_file
 from gclnm.cohort.resume import Todo, todo
 from gclnm.cohort.tasks import (
+    Reply,
     Task,
     check_coordinates,
     cores,
@@ -26,14 +28,13 @@ from gclnm.cohort.tasks import (
     require_unique,
     run_task,
 )
-from gclnm.errors import ClusterError, GclnmError, InputError
+from gclnm.errors import ClusterError, GclnmError, InputError, StoreError
 from gclnm.images.sample import Sample
 
 if TYPE_CHECKING:
     import pandas as pd
     from distributed import Client
 
-    from gclnm.pipeline import Row
     from gclnm.recipe.recipe import Recipe
     from gclnm.store.store import FeatureStore
 
@@ -150,6 +151,7 @@ def extract(
         failed=_failures(rows_to_be, ledger.failed, work.failed),
         seconds=time.perf_counter() - started,
         commit=store.commit,
+        peak_mb=ledger.peak_mb,
     )
 
 
@@ -176,24 +178,31 @@ def _compute(
             known = {key: work.hashes[key] for key in keys if key in work.hashes}
             return pool.submit(run_task, task.samples, recipe, known)
 
-        with contextlib.closing(finished_tasks(tasks, submit, workers=pool.size, alive=pool.alive)) as news:
+        ctrl_c = CtrlC()
+        news = finished_tasks(tasks, submit, workers=pool.size, alive=pool.alive, stop=ctrl_c.asked)
+        with ctrl_c, contextlib.closing(news):
             try:
                 for finished in news:
                     if finished is None:
                         ledger.tick()
                     else:
                         _enter(ledger, bar, *finished)
+                ledger.close()
             except KeyboardInterrupt as stop:
+                if ctrl_c.times > 1:
+                    raise
                 stop.add_note(f"Stopped; {ledger.close()}. The same line again computes the rest.")
                 raise
             except ClusterError as error:
                 fix = f"It has {ledger.close()}; the same line again computes the rest."
                 raise ClusterError(error.what, where=error.where, fix=fix, code=error.code) from None
-            ledger.close()
+            except StoreError as error:
+                fix = f"{error.fix} The run has {ledger.committed()}; the same line again computes the rest."
+                raise StoreError(error.what, where=error.where, fix=fix.strip(), code=error.code) from error
 
 
-def _enter(ledger: Ledger, bar: Any, task: Task, outcome: list[Row] | GclnmError) -> None:
-    ledger.enter(task.samples, outcome)
+def _enter(ledger: Ledger, bar: Any, task: Task, reply: Reply | GclnmError) -> None:
+    ledger.enter(task.samples, reply)
     bar.set_postfix(failed=len(ledger.failed), refresh=False)
     bar.update(len(task.samples))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ class Extraction:
         Wall time.
     commit
         The commit that holds all of it.
+    peak_mb
+        By worker: the most memory (resident, in MB of 2^20 bytes) that its process has taken.
     """
 
     store: FeatureStore
@@ -45,6 +47,7 @@ class Extraction:
     failed: pd.DataFrame
     seconds: float
     commit: str
+    peak_mb: dict[str, float] = field(default_factory=dict)
 
     @property
     def dataset(self) -> xr.Dataset:
@@ -65,6 +68,9 @@ class Extraction:
             ("time", _duration(self.seconds)),
             ("commit", self.commit),
         ]
+        if self.peak_mb:
+            most, number = max(self.peak_mb.values()), len(self.peak_mb)
+            facts.append(("memory", f"{most:.0f} MB at most in a worker, {number} of them"))
         facts += [("failed", text) for text in self._reasons()]
         return [*facts, ("read back", self.code or ".dataset (only in memory: pass store= to keep it)")]
 

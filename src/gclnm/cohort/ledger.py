@@ -13,6 +13,7 @@ from gclnm.schemas.features import check_rows
 
 if TYPE_CHECKING:
     from gclnm.cohort.commits import Commits
+    from gclnm.cohort.tasks import Reply
     from gclnm.images.sample import Sample
     from gclnm.pipeline import Row
     from gclnm.recipe.recipe import Recipe
@@ -49,9 +50,17 @@ class Ledger:
         self.unchanged = 0
         self.failed: dict[str, tuple[str, str]] = {}
         """By key: the reason, and what to do about it."""
+        self.peak_mb: dict[str, float] = {}
+        """By worker: the most memory that it has taken."""
 
-    def enter(self, samples: Sequence[Sample], outcome: Sequence[Row] | GclnmError) -> None:
-        """Take what came back for these samples: their rows, or the error that stands for all of them."""
+    def enter(self, samples: Sequence[Sample], reply: Reply | GclnmError) -> None:
+        """Take what came back for these samples: a worker's reply, or the error that stands for them."""
+        if isinstance(reply, GclnmError):
+            return self._enter(samples, reply)
+        self.peak_mb[reply.worker] = max(reply.peak_mb, self.peak_mb.get(reply.worker, 0.0))
+        return self._enter(samples, reply.outcome)
+
+    def _enter(self, samples: Sequence[Sample], outcome: Sequence[Row] | GclnmError) -> None:
         rows = list(self._complete(samples, outcome))
         for row in rows:
             if row.status == "failed":
@@ -70,7 +79,13 @@ class Ledger:
     def close(self) -> str:
         """Commit what waits, and say in words what was committed."""
         self.commits.flush()
-        return f"committed {self.done} rows done and {len(self.failed)} failed"
+        return self.committed()
+
+    def committed(self) -> str:
+        """What is in the store by now, in words; rows that wait are not."""
+        waiting = [row.status == "ok" for row in self.commits.waiting]
+        done, failed = self.done - sum(waiting), len(self.failed) - waiting.count(False)
+        return f"committed {done} rows done and {failed} failed"
 
     def _is_unchanged(self, row: Row) -> bool:
         return row.status != "failed" and self._known.get(row.sample_id) == row.inputs_sha256

@@ -15,12 +15,12 @@ from gclnm.cohort.tasks import Task
 from gclnm.errors import ClusterError, EngineError, GclnmError
 
 if TYPE_CHECKING:
-    from gclnm.pipeline import Row
+    from gclnm.cohort.tasks import Reply
 
 __all__ = ["Outcome", "finished_tasks"]
 
 PER_WORKER = 3
-Outcome: TypeAlias = "tuple[Task, list[Row] | GclnmError]"
+Outcome: TypeAlias = "tuple[Task, Reply | GclnmError]"
 
 
 class Future(Protocol):
@@ -28,7 +28,7 @@ class Future(Protocol):
 
     def add_done_callback(self, fn: Callable[[Future], object], /) -> object: ...
 
-    def result(self) -> list[Row] | GclnmError: ...
+    def result(self) -> Reply: ...
 
     def cancel(self) -> object: ...
 
@@ -39,9 +39,10 @@ def finished_tasks(
     *,
     workers: Callable[[], int],
     alive: Callable[[], bool],
+    stop: Callable[[], bool] = lambda: False,
     tick_s: float = 1.0,
 ) -> Generator[Outcome | None, None, None]:
-    """Yield each task with its rows or the error that stands for them, as they finish.
+    """Yield each task with what the worker sent or the error that stands for it, as they finish.
 
     A few tasks per worker are in flight, so that memory stays flat and a dying worker takes few with
     it. A task whose worker died is cut into single samples, which run once more at the end, one at a
@@ -57,6 +58,8 @@ def finished_tasks(
         How many processes compute now (asked again as a run goes on: clusters grow).
     alive
         Whether there is any hope that more results come; asked at every tick.
+    stop
+        Whether the user wants the run to end; asked between two results, and at every tick.
     tick_s
         None is yielded after so many seconds without news, so that the caller can commit in time.
 
@@ -64,6 +67,8 @@ def finished_tasks(
     ------
     ClusterError
         When the scheduler or all workers are gone.
+    KeyboardInterrupt
+        When ``stop`` says so.
     """
     waiting, suspects = deque(tasks), deque[Task]()
     flying: dict[int, tuple[Task, Future]] = {}
@@ -72,6 +77,8 @@ def finished_tasks(
     window = _Window(workers)
     try:
         while waiting or suspects or flying:
+            if stop():
+                raise KeyboardInterrupt
             while (waiting and len(flying) < window.size()) or (suspects and not flying):
                 task = (waiting or suspects).popleft()
                 future = submit(task)
@@ -110,8 +117,8 @@ class _Window:
         return self._size
 
 
-def _outcome(task: Task, future: Future) -> list[Row] | GclnmError | None:
-    """Rows, or the error to store; None when the worker died and the samples get a second try."""
+def _outcome(task: Task, future: Future) -> Reply | GclnmError | None:
+    """The reply, or the error to store; None when the worker died and the samples get a second try."""
     try:
         return future.result()
     except KilledWorker:

@@ -1,4 +1,4 @@
-"""What crosses to a worker: the samples of one volume and a recipe; what comes back: rows."""
+"""What crosses to a worker: the samples of one volume and a recipe; what comes back: rows, and from where."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gclnm.cohort.footprint import peak_mb
 from gclnm.errors import EngineError, GclnmError, InputError
 from gclnm.images.sample import Sample, VolumeRef
 from gclnm.schemas.features import as_numbers, as_text, coordinate_kind
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from gclnm.recipe.recipe import Recipe
 
 __all__ = [
+    "Reply",
     "Task",
     "check_coordinates",
     "cores",
@@ -45,14 +47,41 @@ class Task:
         return [Task((sample,), alone=True) for sample in self.samples]
 
 
-def run_task(
-    samples: Sequence[Sample], recipe: Recipe, known: Mapping[str, str] | None = None
-) -> list[Row] | GclnmError:
-    """The rows of one task, in a worker: one thread, whatever the worker was started with.
+@dataclass(frozen=True, eq=False)
+class Reply:
+    """What a worker sends back.
+
+    ``outcome`` is a row per sample, or the error that stands for all of them; ``worker`` the name of
+    the worker and ``peak_mb`` the most memory that its process has taken so far.
+    """
+
+    outcome: list[Row] | GclnmError
+    worker: str
+    peak_mb: float
+
+
+def run_task(samples: Sequence[Sample], recipe: Recipe, known: Mapping[str, str] | None = None) -> Reply:
+    """One task, in a worker: one thread, whatever the worker was started with.
 
     An error is returned, not raised: Dask's client waits for ever for a task whose traceback it
     cannot rebuild (one of a RecursionError, say), and foreign text would cross with it.
     """
+    return Reply(_rows(samples, recipe, known), _worker(), peak_mb())
+
+
+def _worker() -> str:
+    """The name of this Dask worker."""
+    from distributed import get_worker
+
+    try:
+        return str(get_worker().name)
+    except ValueError:
+        return "none"
+
+
+def _rows(
+    samples: Sequence[Sample], recipe: Recipe, known: Mapping[str, str] | None
+) -> list[Row] | GclnmError:
     try:
         import SimpleITK as sitk
 
