@@ -18,6 +18,7 @@ from gclnm.engines.regions import ROI_DIAGNOSTICS, require_finite, require_roi, 
 from gclnm.engines.upstream import (
     FILTERS,
     PLANES,
+    OneDiscretisation,
     filter_settings,
     provider,
     quiet,
@@ -216,8 +217,9 @@ def _filtered(
             notes[name] = "the filter gives no finite number in the ROI"
             continue
         _require_levels(voxels[inside], name, own, chosen)
+        once = OneDiscretisation()
         for family, wanted in chosen.items():
-            values = _run_family(family, wanted, image, mask, own)
+            values = _run_family(family, wanted, image, mask, own, once)
             found |= {f"{name}_{family}_{feature}": value for feature, value in values.items()}
     missing = [name for name in names if name not in given]
     if missing:
@@ -239,11 +241,17 @@ def _images(
 
 
 def _run_family(
-    family: str, names: tuple[str, ...], image: sitk.Image, mask: sitk.Image, asked: dict[str, Any]
+    family: str,
+    names: tuple[str, ...],
+    image: sitk.Image,
+    mask: sitk.Image,
+    asked: dict[str, Any],
+    once: OneDiscretisation | None = None,
 ) -> dict[str, Any]:
     from radiomics import getFeatureClasses
 
-    calculator = getFeatureClasses()[family](image, mask, **asked)
+    found = getFeatureClasses()[family]
+    calculator = (once.sharing(found) if once else found)(image, mask, **asked)
     for name in names:
         calculator.enableFeatureByName(name)
     values: dict[str, Any] = calculator.execute()
