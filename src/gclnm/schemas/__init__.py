@@ -1,6 +1,7 @@
 """What every table between two steps looks like: checked here, published as JSON Schema."""
 
 from gclnm.schemas.features import FEATURES, KEYS
+from gclnm.schemas.patients import SELECTIONS, STORED_TABLES, TABLE_COLUMNS
 from gclnm.schemas.problems import PROBLEMS
 from gclnm.schemas.samples import EXCLUDED, SAMPLES, UNPAIRED
 from gclnm.schemas.segmentations import SEGMENTATIONS
@@ -19,4 +20,7 @@ TABLES: tuple[Table, ...] = (
     EXCLUDED,
     FEATURES,
     KEYS,
+    STORED_TABLES,
+    TABLE_COLUMNS,
+    SELECTIONS,
 )
