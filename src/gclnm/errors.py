@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 __all__ = [
     "ClusterError",
     "EngineError",
@@ -12,7 +14,24 @@ __all__ = [
     "ReadError",
     "RecipeError",
     "StoreError",
+    "printable",
 ]
+
+
+def printable(words: str) -> str:
+    """Words with control characters, marks of direction and broken characters as escapes, for a terminal.
+
+    Examples
+    --------
+    >>> printable("a" + chr(10) + "b") == "a" + chr(92) + "nb", printable("胃")
+    (True, '胃')
+    """
+    if words.isascii() and words.isprintable():
+        return words
+    unsafe = ("Cc", "Cf", "Cs", "Zl", "Zp")
+    return "".join(
+        c.encode("unicode_escape").decode() if unicodedata.category(c) in unsafe else c for c in words
+    )
 
 
 class GclnmError(Exception):
@@ -54,7 +73,8 @@ class GclnmError(Exception):
         return f"{self.code}: {self.what}"
 
     def __str__(self) -> str:
-        place = f"{self.where}: " if self.where else ""
+        # Names of files and ROIs are somebody else's: they must not move the cursor or turn the line.
+        place = f"{printable(self.where)}: " if self.where else ""
         advice = f" {self.fix}" if self.fix else ""
         stop = "" if self.what.endswith("?") else "."
         return f"{place}{self.what}{stop}{advice}"

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from gclnm.catalog.scanning.identifiers import Identifiers
 from gclnm.images import MaskRef, VolumeRef
 
 VOLUME: dict[str, Any] = {
@@ -80,6 +81,7 @@ class MadeCatalog:
     segmentations: pd.DataFrame
     instances: pd.DataFrame
     references: dict[str, frozenset[str]] = field(default_factory=dict)
+    identifiers: Identifiers = field(default_factory=Identifiers)
 
     def referenced(self, segmentation_id: str) -> frozenset[str]:
         return self.references.get(segmentation_id, frozenset())

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
+from gclnm.catalog.scanning.identifiers import Identifiers
 from gclnm.errors import InputError
 from gclnm.images.sample import MaskRef, VolumeRef
 
@@ -48,6 +49,7 @@ class Catalog:
     _volume_refs: Mapping[str, VolumeRef] = field(default_factory=dict)
     _mask_refs: Mapping[str, MaskRef] = field(default_factory=dict)
     _referenced: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    _identifiers: Identifiers = field(default_factory=Identifiers)
 
     def volume_ref(self, volume_id: str) -> VolumeRef:
         """Where the voxels of a volume are.
@@ -89,6 +91,11 @@ class Catalog:
         """SOP Instance UIDs of the images that a region was drawn on; empty for label maps."""
         self.mask_ref(segmentation_id)
         return self._referenced.get(segmentation_id, frozenset())
+
+    @property
+    def identifiers(self) -> Identifiers:
+        """What became of patient ids and UIDs on the way into the tables."""
+        return self._identifiers
 
     def _summary(self) -> list[tuple[str, str]]:
         """Lines that both views show: what, and how many."""

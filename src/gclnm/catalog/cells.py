@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
+import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -12,7 +14,61 @@ import pandas as pd
 from gclnm.errors import GeometryError
 from gclnm.images.geometry import Geometry
 
-__all__ = ["geometry_of", "numbers_text", "text"]
+__all__ = ["MOST_CHARACTERS", "geometry_of", "numbers_text", "safe", "safe_name", "text", "visible"]
+
+MOST_CHARACTERS = 128
+# Control and format characters (escape codes, marks that turn the direction of writing), halves of
+# surrogate pairs, separators of lines and paragraphs.
+UNSAFE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+NO_CHARACTER = "\N{REPLACEMENT CHARACTER}"
+
+
+def safe(words: str) -> str:
+    """Text of a file as a table, a terminal and a store may hold it: printable, and not too long.
+
+    What cannot be shown becomes the replacement character; text of more than 128 characters is cut.
+    Changed text ends in a digest of the whole, so that what differed still differs.
+
+    Examples
+    --------
+    >>> safe("GE MEDICAL"), ascii(safe("P1" + chr(27) + "[2J")), len(safe("x" * 10_000))
+    ('GE MEDICAL', "'P1\\\\ufffd[2J~e26999bd'", 128)
+    """
+    if len(words) <= MOST_CHARACTERS and (
+        (words.isascii() and words.isprintable()) or not any(map(_is_unsafe, words))
+    ):
+        return words
+    return _marked("".join(NO_CHARACTER if _is_unsafe(c) else c for c in words[:MOST_CHARACTERS]), words)
+
+
+def safe_name(name: str) -> str:
+    """A name that is compared, not an identifier: blanks for what cannot be shown, cut if long.
+
+    Examples
+    --------
+    >>> safe_name("GTV" + chr(0x200F) + chr(10) + "1"), len(safe_name("x" * 10_000))
+    ('GTV 1', 128)
+    """
+    shown = visible(name)
+    shown = shown if shown == name else " ".join(shown.split())
+    return shown if len(shown) <= MOST_CHARACTERS else _marked(shown, name)
+
+
+def visible(words: str) -> str:
+    """Words with blanks for what cannot be shown."""
+    return "".join(" " if _is_unsafe(c) else c for c in words)
+
+
+def _marked(shown: str, whole: str) -> str:
+    digest = hashlib.sha256(whole.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return f"{shown[: MOST_CHARACTERS - len(digest) - 1]}~{digest}"
+
+
+def _is_unsafe(character: str) -> bool:
+    # The last two places of every plane and 32 more are reserved for ever: no character is there.
+    place = ord(character)
+    nowhere = place & 0xFFFE == 0xFFFE or 0xFDD0 <= place <= 0xFDEF
+    return nowhere or unicodedata.category(character) in UNSAFE
 
 
 def text(value: Any) -> str:

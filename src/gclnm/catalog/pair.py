@@ -125,6 +125,7 @@ def pair(
     ``(?P<instance>...)``; or else the one number in which their names differ (``LN1``, ``LN2``); or
     else their ROI number in the structure set, also for two of the same name. It is empty when
     there is one. Its place in a list never counts. A group keeps it the same when ROIs are added.
+    After ``scan(patient_key=secret)`` a number out of a name is a keyed digest: a group gives it in clear.
 
     *Manifest*: columns ``image`` (file, folder, SeriesInstanceUID or volume_id), ``mask`` (file,
     segmentation_id or SOP instance UID), and where there are any ``label`` (number or name),
@@ -149,7 +150,7 @@ def pair(
     for pattern in wanted:
         refuse_without_match(pattern, (r["name"] for r in rois))
     job = _Pairing(catalog, rois, wanted, on, modalities, rule)
-    job.pair(Raters(rater), prefer, split == "components")
+    job.pair(Raters(rater, catalog.identifiers), prefer, split == "components")
     return job.samples()
 
 
@@ -173,7 +174,7 @@ class _Pairing:
 
     def pair(self, raters: Raters, prefer: Prefer | None, by_component: bool) -> None:
         """Fill ``made`` and ``unpaired``."""
-        resolved = resolve(self._candidates(self.patterns[0], raters), prefer)
+        resolved = resolve(self._candidates(self.patterns[0], raters), prefer, self.catalog.identifiers)
         self.notes = (*resolved.notes, *_reader_notes(raters, resolved.kept))
         if self.patterns[0].unnamed_among(c.roi["name"] for c in resolved.kept):
             self.notes += (

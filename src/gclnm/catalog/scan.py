@@ -9,7 +9,8 @@ import pandas as pd
 from gclnm.catalog.catalog import Catalog
 from gclnm.catalog.scanning.cache import Cache, cache_file
 from gclnm.catalog.scanning.collect import Collection
-from gclnm.catalog.scanning.patients import PatientKey, key_function
+from gclnm.catalog.scanning.identifiers import Identifiers
+from gclnm.catalog.scanning.patients import PatientKey
 from gclnm.catalog.scanning.problems import shown
 from gclnm.catalog.scanning.reading import read_records
 from gclnm.catalog.scanning.rows import series_rows
@@ -19,7 +20,7 @@ from gclnm.schemas.segmentations import SEGMENTATIONS
 from gclnm.schemas.table import Table
 from gclnm.schemas.volumes import SERIES, VOLUMES
 
-__all__ = ["scan"]
+__all__ = ["scan", "scan_as"]
 
 
 def scan(path: str | Path, *, patient_key: PatientKey = None, progress: bool = True) -> Catalog:
@@ -52,9 +53,12 @@ def scan(path: str | Path, *, patient_key: PatientKey = None, progress: bool = T
     path
         A folder, or one file.
     patient_key
-        What replaces the headers' PatientID: a mapping, a function, or a secret text (then ids are
-        the first 16 hexadecimal digits of an HMAC-SHA256). By default the id is kept, with one notice
-        where headers do not say that they are de-identified, and one where ids come from names of files.
+        What replaces the headers' PatientID: a mapping, a function, or a secret text. A mapping or a
+        function is asked for patient ids only: UIDs stay as they are. With a secret everything that
+        identifies becomes a part of an HMAC-SHA256: patient ids its first 16 hexadecimal digits, UIDs and
+        ids of files 24; equal ones stay equal in all objects and in every scan with the secret, so that
+        they pair and group as before. By default ids are kept, with one notice where headers do not say
+        that they are de-identified, and one where ids come from names of files.
     progress
         Whether a bar shows while headers are read.
 
@@ -77,12 +81,16 @@ def scan(path: str | Path, *, patient_key: PatientKey = None, progress: bool = T
     >>> len(catalog.volumes), catalog.problems["code"].tolist()
     (0, ['empty-folder'])
     """
-    key = key_function(patient_key)
+    return scan_as(path, Identifiers(patient_key), notices=patient_key is None, progress=progress)
+
+
+def scan_as(path: str | Path, identifiers: Identifiers, *, notices: bool, progress: bool) -> Catalog:
+    """The catalog of a folder under given identifiers; ``notices`` tells of ids that were kept."""
     tree = walk(path)
     records = read_records(tree, Cache(cache_file()), progress=progress)
-    found = Collection(tree.root, key)
+    found = Collection(tree.root, identifiers)
     found.add(records.values())
-    if patient_key is None:
+    if notices:
         found.note_identities()
     _note_tree(found, tree)
     volumes = sorted(found.volumes, key=_place)
@@ -98,6 +106,7 @@ def scan(path: str | Path, *, patient_key: PatientKey = None, progress: bool = T
         _volume_refs=found.volume_refs,
         _mask_refs=found.mask_refs,
         _referenced=found.referenced,
+        _identifiers=identifiers,
     )
 
 

@@ -180,3 +180,16 @@ def test_a_slope_of_zero_and_look_up_tables_are_refused() -> None:
         )
     with pytest.raises(QuantityError, match="Modality LUT"):
         scale_of(header(Modality="CT", ModalityLUTSequence=[Dataset()]))
+
+
+@pytest.mark.parametrize("word", ["WANGXIAOMING", "王小明", "J.Doe", "Mr.T", "mister"])
+def test_a_unit_that_is_somebodys_own_word_is_not_kept(word):
+    mapped = ct(RescaleType="US", RealWorldValueMappingSequence=unit_map(word))
+    assert scale_of(mapped).quantity == UNKNOWN
+    assert scale_of(header(Modality="PT", Units=word, RescaleSlope=1)).quantity == UNKNOWN
+
+
+@pytest.mark.parametrize("unit", ["ml/100ml/s", "10-6.mm2/s", "kBq/ml", "umol/min", "1/min", "%"])
+def test_a_unit_of_ucum_that_has_no_name_of_ours_is_kept(unit):
+    scale = scale_of(ct(RescaleType="US", RealWorldValueMappingSequence=unit_map(unit)))
+    assert scale.quantity in (unit, "1e-6 mm2/s")

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from gclnm.catalog.cells import text
+from gclnm.catalog.cells import MOST_CHARACTERS, safe_name, text
 from gclnm.catalog.pairing.link import Record, Refusal
 from gclnm.catalog.pairing.names import natural
 from gclnm.errors import InputError
@@ -86,14 +86,27 @@ def coordinate(name: str, value: Any) -> Coordinate:
     if value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)):
         return "" if name in TEXTS else None
     if name in TEXTS:
-        return str(value)
+        return _short(name, str(value))
     if name in NUMBERS:
         return _number(name, value)
-    if isinstance(value, (str, bool, int, float)):
+    if isinstance(value, str):
+        return _short(name, value)
+    if isinstance(value, (bool, int, float)):
         return int(value) if isinstance(value, bool) else value
     raise InputError(
         f"a coordinate is text or a number, not a {type(value).__name__}", where=repr(name), fix="Convert it."
     )
+
+
+def _short(name: str, words: str) -> str:
+    """Text as a coordinate may have it: without characters that cannot be shown."""
+    if len(words) > MOST_CHARACTERS:
+        raise InputError(
+            f"a coordinate is a short text, of {MOST_CHARACTERS} characters at most",
+            where=f"{name}={words[:40]!r}...",
+            fix="Shorten it.",
+        )
+    return safe_name(words)
 
 
 def _number(name: str, value: Any) -> float:

@@ -64,6 +64,8 @@ def pair_manifest(
     rows = _chosen(rows, roi)
     if label:
         rows = [_Row(row.number, {**row.cells, "roi": label}) for row in rows]
+    if catalog is not None and catalog.identifiers.secret:
+        rows = _keyed(rows, catalog)
     places = Places(catalog, base)
     found = [_read(places, row, modalities) for row in rows]
     found = _refuse_rivals(found)
@@ -125,6 +127,16 @@ def _rows(table: pd.DataFrame | str | os.PathLike[str]) -> list[_Row]:
         _Row(int(position) + 2, {str(k): str(v) for k, v in row.items()})
         for position, row in zip(unique.index, unique.to_dict("records"), strict=True)
     ]
+
+
+def _keyed(rows: Sequence[_Row], catalog: Catalog) -> list[_Row]:
+    """Rows whose patient ids are keyed as the catalog's; its own ids stay."""
+    known = {"", *catalog.volumes["patient_id"], *catalog.segmentations["patient_id"]}
+
+    def keyed(patient_id: str) -> str:
+        return patient_id if patient_id in known else catalog.identifiers.patient(patient_id)
+
+    return [_Row(row.number, {**row.cells, "patient_id": keyed(row["patient_id"])}) for row in rows]
 
 
 def _chosen(rows: Sequence[_Row], roi: object) -> list[_Row]:

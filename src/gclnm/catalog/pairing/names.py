@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from gclnm.catalog.cells import visible
 from gclnm.errors import InputError
 
 __all__ = [
@@ -38,8 +39,7 @@ def normalise(name: str) -> str:
     'GTV 1'
     """
     text = unicodedata.normalize("NFKC", name)
-    text = "".join(" " if unicodedata.category(c) in ("Cc", "Cf") else c for c in text)
-    return " ".join(text.split())
+    return " ".join(visible(text).split())
 
 
 def text_key(name: str) -> str:

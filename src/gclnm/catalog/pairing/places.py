@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from gclnm.catalog import cells
 from gclnm.catalog.pairing.link import Record, Refusal
+from gclnm.catalog.scanning.identifiers import Identifiers
 from gclnm.errors import GclnmError
 from gclnm.images.files.headers import is_image_name, path_digest, read_image_header, read_labels
 from gclnm.images.sample import MaskRef, VolumeRef
@@ -55,6 +56,7 @@ class Places:
 
     def __init__(self, catalog: Catalog | None, base: Path) -> None:
         self._base = base
+        self._identifiers = catalog.identifiers if catalog is not None else Identifiers()
         self._known = _Known(catalog) if catalog is not None else None
         self._scanned: dict[str, _Known] = {}
 
@@ -71,7 +73,7 @@ class Places:
             if ids:
                 found = known.one_image(ids)
                 if isinstance(found, FoundImage) and known is not self._known:
-                    found = _outside(found)
+                    found = _outside(found, self._identifiers)
                 return found if isinstance(found, Refusal) else _of_modality(found, modality)
         if os.path.isfile(path) and is_image_name(path):
             return self._unlisted_image(path, modality)
@@ -112,19 +114,19 @@ class Places:
 
     def _scan(self, path: str) -> _Known:
         if path not in self._scanned:
-            from gclnm.catalog.scan import scan
+            from gclnm.catalog.scan import scan_as
 
-            self._scanned[path] = _Known(scan(path, progress=False))
+            self._scanned[path] = _Known(scan_as(path, self._identifiers, notices=False, progress=False))
         return self._scanned[path]
 
-    @staticmethod
-    def _unlisted_image(path: str, modality: str) -> FoundImage | Refusal:
+    def _unlisted_image(self, path: str, modality: str) -> FoundImage | Refusal:
         """A file that scan took for a label map by its name, and the user says is an image."""
         try:
             header = read_image_header(path)
         except GclnmError as error:
             return Refusal(error.code, error.what, error.fix)
-        return FoundImage(VolumeRef(header.digest, "image", (path,), modality=modality))
+        digest = self._identifiers.uid(header.digest)
+        return FoundImage(VolumeRef(digest, "image", (path,), modality=modality))
 
     @staticmethod
     def _unlisted_mask(path: str) -> list[FoundMask] | Refusal:
@@ -183,13 +185,18 @@ class _Known:
         return ids
 
     def volumes_of(self, text: str) -> list[str]:
-        return self._volume_ids.get(text, [])
+        return self._volume_ids.get(text) or self._volume_ids.get(self._keyed(text), [])
+
+    def _keyed(self, text: str) -> str:
+        """An identifier of the files as the catalog has it; a split or number follows a slash."""
+        uid, slash, rest = text.partition("/")
+        return self._catalog.identifiers.uid(uid) + slash + rest
 
     def volumes_at(self, path: str) -> list[str]:
         return self._volume_places.get(_place(path), [])
 
     def rois_of(self, text: str) -> list[str]:
-        return self._roi_ids.get(text, [])
+        return self._roi_ids.get(text) or self._roi_ids.get(self._keyed(text), [])
 
     def rois_at(self, path: str) -> list[str]:
         return self._roi_places.get(_place(path), [])
@@ -231,14 +238,14 @@ def _real(folder: str) -> str:
     return os.path.realpath(folder)
 
 
-def _outside(found: FoundImage) -> FoundImage:
+def _outside(found: FoundImage, identifiers: Identifiers) -> FoundImage:
     """A NIfTI, NRRD or MetaImage file outside the catalog: its absolute path is its identity.
 
     A folder that a row names is scanned by itself, so paths below it are no identity: many have a ``ct.nii``.
     """
     if found.ref.kind != "image":
         return found
-    digest = path_digest(os.path.abspath(found.ref.files[0]))
+    digest = identifiers.uid(path_digest(os.path.abspath(found.ref.files[0])))
     volume = {**found.volume, "volume_id": digest, "series_uid": digest}
     return FoundImage(replace(found.ref, volume_id=digest), volume)
 

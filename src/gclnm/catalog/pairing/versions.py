@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from gclnm.catalog.pairing.link import Record, Refusal
 from gclnm.catalog.pairing.names import compiled, natural, normalise, number_keys, text_key
+from gclnm.catalog.scanning.identifiers import Identifiers
 from gclnm.errors import InputError
 
 __all__ = ["Candidate", "Prefer", "Rater", "Raters", "Resolved", "resolve"]
@@ -61,6 +62,8 @@ class Raters:
         the ROI's row in ``catalog.segmentations``; or a regular expression with a group ``rater``
         (or one group), searched in the ROI's name and then in its file path. An ROI that it gives
         nothing has no reader given: the reader is empty.
+    identifiers
+        Of the catalog: under a secret, UIDs of a mapping are keyed before they are compared.
 
     Examples
     --------
@@ -69,9 +72,12 @@ class Raters:
     ('ab', '2', '')
     """
 
-    def __init__(self, rater: Rater | None) -> None:
+    def __init__(self, rater: Rater | None, identifiers: Identifiers | None = None) -> None:
         self._rater: Rule | re.Pattern[str] | None
         self._rater = _compiled(rater) if isinstance(rater, str) else rater
+        if isinstance(rater, Mapping) and identifiers is not None and identifiers.secret:
+            # The user may know UIDs as they stand in the files.
+            self._rater = {identifiers.uid(str(uid)): reader for uid, reader in rater.items()} | dict(rater)
         if (
             not isinstance(rater, str)
             and rater is not None
@@ -147,18 +153,22 @@ class Resolved:
     notes: tuple[str, ...] = ()
 
 
-def resolve(candidates: Sequence[Candidate], prefer: Prefer | None) -> Resolved:
+def resolve(
+    candidates: Sequence[Candidate], prefer: Prefer | None, identifiers: Identifiers | None = None
+) -> Resolved:
     """Decide between versions of an ROI and number ROIs of one kind on one volume.
 
     What tells ROIs of one label apart is the pattern's group ``instance``, or else the one number
     in which their names differ (over the patient, or over the volume); two structure sets that hold
     the same one, for the same volume and reader, are versions of each other. Where names say
     nothing, all structure sets are taken for versions, and ROIs of one structure set are told apart
-    by their ROI number, two of the same name too. Position in a list never counts.
+    by their ROI number, two of the same name too. Position in a list never counts. Under a secret a
+    number out of a name is keyed, unless a group of the pattern asks for it.
     """
     kept: list[Candidate] = []
     refused: list[tuple[Candidate, Refusal]] = []
     numbered = 0
+    word = identifiers.word if identifiers is not None else str
     for of_patient in _grouped(candidates, lambda c: (c.roi["patient_id"], c.label)):
         wide = _keys(of_patient)
         for of_volume in _grouped(of_patient, lambda c: (c.volume_id,)):
@@ -169,7 +179,7 @@ def resolve(candidates: Sequence[Candidate], prefer: Prefer | None) -> Resolved:
             for of_rater in _grouped(read, lambda c: (c.rater,)):
                 for cluster in _clusters(of_rater, keys):
                     winners, losers = _decide(cluster, prefer)
-                    named, clashing = _numbered(winners, keys)
+                    named, clashing = _numbered(winners, keys, word)
                     kept += named
                     refused += losers + clashing
                     numbered += len(named) if len(named) > 1 and keys[_id(named[0])] is None else 0
@@ -281,7 +291,7 @@ def _winner(cluster: Sequence[Candidate], prefer: Prefer | None) -> tuple[str | 
 
 
 def _numbered(
-    winners: Sequence[Candidate], keys: Mapping[str, str | None]
+    winners: Sequence[Candidate], keys: Mapping[str, str | None], word: Callable[[str], str]
 ) -> tuple[list[Candidate], list[tuple[Candidate, Refusal]]]:
     """Candidates with their instance, and those that would still share one."""
     labelled: dict[str, list[Candidate]] = defaultdict(list)
@@ -289,7 +299,7 @@ def _numbered(
     for candidate in winners:
         key = keys[_id(candidate)]
         own_number = "" if alone else str(candidate.roi["number"])
-        instance = own_number if key is None else key
+        instance = own_number if key is None else key if candidate.has_instance else word(key)
         labelled[instance].append(replace(candidate, instance=instance))
     kept = [members[0] for members in labelled.values() if len(members) == 1]
     clash = Refusal(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from gclnm.catalog.scanning.copies import (
     sort_regions,
 )
 from gclnm.catalog.scanning.filenames import image_of, modality_of, patient_of, roi_name
+from gclnm.catalog.scanning.identifiers import Identifiers
 from gclnm.catalog.scanning.identity import copies_among, identified
 from gclnm.catalog.scanning.patients import conflicts
 from gclnm.catalog.scanning.problems import Problems
@@ -52,13 +53,14 @@ class Collection:
     ----------
     root
         The folder that was scanned.
-    key
-        From a header's PatientID to the id of the tables.
+    identifiers
+        What becomes of identifiers.
     """
 
-    def __init__(self, root: Path, key: Callable[[str], str]) -> None:
+    def __init__(self, root: Path, identifiers: Identifiers) -> None:
         self.root = root
-        self.key = key
+        self.identifiers = identifiers
+        self.key = identifiers.patient
         self.volumes: list[Row] = []
         self.segmentations: list[Row] = []
         self.instances: list[tuple[str, str]] = []
@@ -98,13 +100,13 @@ class Collection:
             self.counts["not DICOM"] += 1
         elif record.dicom.kind == "image":
             self.counts["image"] += 1
-            self._frames.extend(record.dicom.frames)
+            self._frames.extend(map(self.identifiers.frame, record.dicom.frames))
         elif record.dicom.kind == "other":
             self.counts["DICOMDIR" if record.dicom.sop_class == DICOMDIR else "other DICOM"] += 1
         else:
             self.counts[record.dicom.kind] += 1
             if record.dicom.rois:
-                self._rois.append(record.dicom.rois)
+                self._rois.append(tuple(map(self.identifiers.roi, record.dicom.rois)))
             else:
                 self.problems.add(
                     "warning",
@@ -256,7 +258,8 @@ class Collection:
     def _identified(self, image: ImageHeader, owner: ImageHeader) -> ImageHeader:
         """An image file under the id that it has in this catalog; its patient is that of ``owner``."""
         patient_id = self._owners[image.file] = self.key(self._patient(owner.file))
-        return identified(image, patient_id, self.root)
+        found = identified(image, patient_id, self.root)
+        return replace(found, digest=self.identifiers.uid(found.digest))
 
     def _copies(self, images: list[ImageHeader], roles: Mapping[str, object]) -> dict[str, str]:
         """Files left out, and the file kept for each: equal as a whole, of one patient and one role."""

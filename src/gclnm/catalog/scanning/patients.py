@@ -35,7 +35,7 @@ def key_function(patient_key: PatientKey) -> Callable[[str], str]:
     if isinstance(patient_key, str):
         if not patient_key:
             raise InputError("a secret patient_key must not be empty", code="patient-key")
-        secret = patient_key.encode()
+        secret = patient_key.encode("utf-8", "surrogatepass")
         return lambda patient_id: patient_id and _keyed_hash(secret, patient_id)
     if isinstance(patient_key, Mapping):
         table = {str(key): str(value) for key, value in patient_key.items()}
@@ -51,7 +51,9 @@ def key_function(patient_key: PatientKey) -> Callable[[str], str]:
 
 
 def _keyed_hash(secret: bytes, patient_id: str) -> str:
-    return hmac.new(secret, patient_id.encode(), hashlib.sha256).hexdigest()[:HEX_DIGITS]
+    # Names of folders may be patient ids, and need not be UTF-8.
+    text = patient_id.encode("utf-8", "surrogatepass")
+    return hmac.new(secret, text, hashlib.sha256).hexdigest()[:HEX_DIGITS]
 
 
 def _looked_up(table: Mapping[str, str], patient_id: str) -> str:

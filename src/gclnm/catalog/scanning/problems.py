@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from gclnm.errors import GclnmError
+from gclnm.errors import GclnmError, printable
 from gclnm.images.dicom.assemble import Assembled
 from gclnm.images.dicom.stack import FIXES as GEOMETRY_FIXES
 
@@ -26,12 +26,14 @@ FIXES = {
 def shown(path: str) -> str:
     r"""A path as text that can be printed and written: bytes that are not UTF-8 as ``\udcfc``.
 
+    So are characters that a terminal would obey.
+
     Examples
     --------
-    >>> shown("a/ct.nii")
-    'a/ct.nii'
+    >>> shown("a/ct.nii"), shown("a" + chr(27) + ".nii")
+    ('a/ct.nii', 'a\\x1b.nii')
     """
-    return path.encode("utf-8", "backslashreplace").decode()
+    return printable(path)
 
 
 class Problems:

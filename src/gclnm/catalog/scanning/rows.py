@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gclnm.catalog.cells import numbers_text
+from gclnm.catalog.cells import numbers_text, safe, safe_name
 from gclnm.catalog.scanning.problems import shown
 from gclnm.images.dicom.assemble import Assembled, series_key
 from gclnm.images.dicom.frames import FrameHeader
@@ -64,7 +64,7 @@ def dicom_volume_row(volume: Assembled, volume_id: str, patient_id: str) -> Row:
         "study_uid": head.study_uid,
         "series_uid": series_key(head),
         "frame_uid": head.frame_uid,
-        "modality": head.modality,
+        "modality": safe(head.modality),
         "split": volume.split,
         **_grid(volume.size, volume.spacing, volume.origin),
         "direction": numbers_text(volume.direction),
@@ -80,7 +80,8 @@ def dicom_volume_row(volume: Assembled, volume_id: str, patient_id: str) -> Row:
 
 
 def _acquisition(head: FrameHeader) -> Row:
-    return {
+    """What the header says in words and numbers of its own."""
+    said: Row = {
         "manufacturer": head.manufacturer,
         "model": head.model,
         "station": head.station,
@@ -110,6 +111,7 @@ def _acquisition(head: FrameHeader) -> Row:
         "scanner": " ".join(word for word in (head.manufacturer, head.model) if word),
         "transfer_syntax": head.transfer_syntax,
     }
+    return {key: safe(value) if isinstance(value, str) else value for key, value in said.items()}
 
 
 def file_volume_row(image: ImageHeader, patient_id: str, modality: str) -> Row:
@@ -149,11 +151,11 @@ def roi_row(roi: RoiHeader, patient_id: str) -> Row:
         "sop_uid": roi.sop_uid,
         "frame_uid": roi.frame_uid,
         "number": roi.number,
-        "name": roi.name,
+        "name": safe_name(roi.name),
         "referenced_series_uid": ";".join(roi.referenced_series),
         "referenced_volume_id": "",
         "n_contours": roi.n_contours,
-        "approval": roi.approval,
+        "approval": safe(roi.approval),
         "created": roi.created,
         "size": numbers_text(roi.size),
         "spacing": numbers_text(roi.spacing),
@@ -177,7 +179,7 @@ def label_row(mask: ImageHeader, label: Label, name: str, patient_id: str, volum
         "sop_uid": "",
         "frame_uid": "",
         "number": label.value,
-        "name": name,
+        "name": safe_name(name),
         "referenced_series_uid": "",
         "referenced_volume_id": volume_id,
         "n_contours": 0,

@@ -146,9 +146,9 @@ def number(dataset: Dataset | None, keyword: str) -> float | None:
 
 
 def whole(dataset: Dataset | None, keyword: str) -> int | None:
-    """The first number of an element as an integer, if it holds one."""
+    """The first number of an element as an integer, if it holds one that DICOM can mean (32 bits)."""
     found = number(dataset, keyword)
-    return None if found is None else int(found)
+    return None if found is None or abs(found) >= 1 << 32 else int(found)
 
 
 def frame_count(dataset: Dataset) -> int:

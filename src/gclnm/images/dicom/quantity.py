@@ -46,7 +46,19 @@ _UCUM = {
     "{SUVbw}g/ml": "SUVbw",
 }
 _NO_UNIT = frozenset({"", "1", "{counts}", "[arb'U]", "no units"})
+# A product or quotient of atoms that medical images are measured in, each with a prefix and a power.
+_ATOM = (
+    r"(?:10\*?[-+]?\d+|\d*(?:[unmckM]?(?:m|g|s|l|L|mol|Bq|Hz|Pa|T)|min|h|%|deg|Cel|\[ppm\])|\d+)"
+    r"(?:\*?[-+]?\d)?"
+)
+_IS_UCUM = re.compile(rf"{_ATOM}(?:[./]{_ATOM})*", re.ASCII)
 _PT_UNITS = {"BQML": "Bq/mL", "GML": "g/mL", "CM2ML": "cm2/mL", "CNTS": "counts", "CPS": "counts/s"}
+
+# The other defined terms of PS3.3 C.8.9.1.1.3; another word may be somebody's own.
+_OTHER_PT_UNITS = frozenset(
+    {"NONE", "CM2", "PCNT", "MGMINML", "UMOLMINML", "MLMING", "MLG", "1CM", "UMOLML", "PROPCNTS", "PROPCPS"}
+    | {"MLMINML", "MLML", "STDDEV"}
+)
 
 # A unit at the end of a map's name: "Iodine no Water[mg/ml*]".
 _UNIT_IN_NAME = re.compile(r"\[(?P<unit>[^\]*]+)\*?\]\s*$")
@@ -130,7 +142,7 @@ def _quantity(groups: Groups, modality: str, named: str | None, *, rescaled: boo
     dataset = groups.dataset
     if modality == "PT":
         units = text(dataset, "Units").upper()
-        return _PT_UNITS.get(units, f"units {units}" if units.isalnum() else UNKNOWN)
+        return _PT_UNITS.get(units, f"units {units}" if units in _OTHER_PT_UNITS else UNKNOWN)
     kind = kind_of(groups, modality)
     if modality == "CT":
         # Without Rescale Slope and Intercept nothing says that stored values are HU.
@@ -169,6 +181,6 @@ def _real_world_scale(groups: Groups, where: str) -> Scale | None:
             where=where,
             code="modality-lut",
         )
-    # A unit is a short code of UCUM; free text would be somebody's own words.
-    safe = unit if re.fullmatch(r"[\w\[\]{}'/.*%^+-]{1,24}", unit) else UNKNOWN
-    return Scale(slope, intercept, _UCUM.get(unit, safe), "real-world value map of the frame")
+    # Anything but units of UCUM would be somebody's own words.
+    known = unit if len(unit) <= 24 and _IS_UCUM.fullmatch(unit) else UNKNOWN
+    return Scale(slope, intercept, _UCUM.get(unit, known), "real-world value map of the frame")
