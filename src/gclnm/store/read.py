@@ -16,15 +16,14 @@ from gclnm.store.layout import (
     DIAGNOSTIC,
     FEATURE_TEXTS,
     ROW_ARRAYS,
-    SETS,
-    TEXT,
-    array,
+    Arrays,
     arrays,
     coordinates,
     read_text,
     set_group,
     set_names,
 )
+from gclnm.store.parts import Columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,6 +43,8 @@ LONG = ("history",)
 ORDER = ("patient_id", "modality", "roi", "roi_instance", "rater", "phase", "energy_kev", "sample_id")
 # Shown with every row; the other row arrays only where `where` names them.
 ALWAYS = ("revision",)
+# Rows that are read unless `where` names these.
+USUAL = {"current": True, "status": "ok", "perturbation": ""}
 
 
 def existing_set(root: zarr.Group, name: str, url: str) -> zarr.Group:
@@ -57,48 +58,38 @@ def existing_set(root: zarr.Group, name: str, url: str) -> zarr.Group:
 
 
 def dataset(repository: Repository, snapshot: str, name: str, select: Select, where: Where) -> xr.Dataset:
-    """Rows of a set as a dataset whose values stay in the store until they are used."""
+    """Rows of a set as a dataset; what did not have to be looked at stays in the store until it is used."""
     import xarray as xr
 
-    store = repository.store(snapshot)
+    from gclnm.store.lazy import lazily
+
     group = existing_set(repository.root(snapshot), name, repository.url)
-    rows, frame = chosen_rows(group, where)
+    stored = arrays(group)
+    rows, known, names = chosen_rows(stored, where)
     columns = chosen_features(list(read_text(group, "feature")), select)
-    keep = ("value", "diagnostic")
-    lazy: xr.Dataset = xr.open_zarr(
-        store,
-        group=f"{SETS}/{name}",
-        chunks=None,
-        consolidated=False,
-        zarr_format=3,
-        decode_cf=False,
-        drop_variables=[key for key in group.array_keys() if key not in keep],
+    place = {
+        "sample": _as_slice(rows, stored["value"].shape[0]),
+        "feature": _as_slice(columns, stored["value"].shape[1]),
+        DIAGNOSTIC: slice(None),
+    }
+
+    def part(label: str, *dims: str) -> xr.Variable:
+        return lazily(stored[label], dims).isel({dim: place[dim] for dim in dims})
+
+    made = xr.Dataset(
+        {"value": part("value", "sample", "feature"), "diagnostic": part("diagnostic", "sample", DIAGNOSTIC)},
+        {key: ("sample", known[key]) if key in known else part(key, "sample") for key in names}
+        | {key: part(key, "feature") for key in FEATURE_TEXTS}
+        | {DIAGNOSTIC: part(DIAGNOSTIC, DIAGNOSTIC)},
+        _attributes(group, name, snapshot),
     )
-    lazy = lazy.isel(
-        sample=_as_slice(rows, array(group, "value").shape[0]),
-        feature=_as_slice(columns, array(group, "value").shape[1]),
-    )
-    labels = {label: ("feature", read_text(group, label)[columns]) for label in FEATURE_TEXTS}
-    made: xr.Dataset = lazy.assign_coords(
-        {key: ("sample", _plain(frame[key])) for key in frame}
-        | labels
-        | {DIAGNOSTIC: (DIAGNOSTIC, read_text(group, DIAGNOSTIC))}
-    )
-    made = made.set_xindex("sample_id")[list(keep)]
-    made.attrs = _attributes(group, name, snapshot)
-    return made
+    return made.set_xindex("sample_id")
 
 
 def _attributes(group: zarr.Group, name: str, snapshot: str) -> dict[str, str]:
     attrs = dict(group.attrs)
     kept = {key: str(attrs[key]) for key in ("recipe_name", "recipe_id", "engine", "recipe")}
     return {"set": name, "commit": snapshot, **kept}
-
-
-def _plain(values: Any) -> NDArray[Any]:
-    """Text as str objects, numbers as they are."""
-    data = np.asarray(values)
-    return data if data.dtype.kind in "fib" else data.astype(object)
 
 
 def _as_slice(indices: NDArray[np.int64], size: int) -> slice | NDArray[np.int64]:
@@ -111,51 +102,60 @@ def _as_slice(indices: NDArray[np.int64], size: int) -> slice | NDArray[np.int64
     return indices
 
 
-def chosen_rows(group: zarr.Group, where: Where) -> tuple[NDArray[np.int64], dict[str, NDArray[Any]]]:
-    """Positions of the rows that are asked for, and their coordinates.
+def chosen_rows(stored: Arrays, where: Where) -> tuple[NDArray[np.int64], dict[str, NDArray[Any]], list[str]]:
+    """Positions of the rows that are asked for, what was read of them, and the names of all they have.
 
     Rows are current, ok and unperturbed unless ``where`` names ``current``, ``status`` or
     ``perturbation`` itself; sorted by patient, modality, ROI, instance, rater and key.
     """
-    import pandas as pd
-
     named = _names(where)
-    stored = arrays(group)
     always = ("sample_id", *coordinates(stored), *ALWAYS)
     # Who asks for failed rows wants to know why they failed.
     asked = named | {"reason"} if "status" in named else named
-    extra = [key for key in ROW_ARRAYS if key in asked and key not in (*always, *LONG)]
-    frame = {key: _column(stored[key]) for key in (*always, *extra) if key in stored}
-    unknown = named.difference(frame)
+    names = [*always, *(key for key in ROW_ARRAYS if key in asked and key not in (*always, *LONG))]
+    names = [key for key in names if key in stored]
+    unknown = named.difference(names)
     if unknown:
         known = [key for key in dict.fromkeys([*always, *ROW_ARRAYS]) if key not in LONG]
         raise InputError(
             f"where= names what no row has: {', '.join(sorted(unknown))}",
             fix=f"Rows have {', '.join(known)}.",
         )
-    keep = np.ones(len(frame["sample_id"]), dtype=bool)
-    if "current" not in named:
-        keep &= np.asarray(stored["current"][:], dtype=bool)
-    if "status" not in named:
-        keep &= np.asarray(stored["status"][:] == np.array("ok", dtype=TEXT))
-    if "perturbation" not in named and "perturbation" in frame:
-        keep &= frame["perturbation"] == ""
-    rows = np.flatnonzero(keep)
+    columns = Columns(stored)
+    rows = np.arange(stored["sample_id"].shape[0])
+    # The condition first: what it leaves decides how much of the other arrays is read.
     if where is not None:
-        rows = rows[_matches(pd.DataFrame({key: frame[key][rows] for key in frame}), where)]
-    rows = rows[_order(pd.DataFrame({key: frame[key][rows] for key in ORDER if key in frame}))]
-    return rows, {key: values[rows] for key, values in frame.items()}
+        rows = _matching(columns, rows, where)
+    for key, wanted in USUAL.items():
+        if key not in named and key in stored:
+            rows = rows[columns.at(key, rows) == wanted]
+    rows = _ordered(columns, rows, [key for key in ORDER if key in names])
+    return rows, {key: columns.at(key, rows) for key in names if columns.holds(key)}, names
 
 
-def _order(frame: pd.DataFrame) -> NDArray[np.int64]:
-    """Positions in reading order, whatever order workers finished in: a seeded split finds the same rows."""
-    sorted_ = frame.sort_values(list(frame.columns), kind="stable", ignore_index=False)
-    return sorted_.index.to_numpy(dtype=np.int64)
+def _ordered(columns: Columns, rows: NDArray[np.int64], keys: list[str]) -> NDArray[np.int64]:
+    """Rows in reading order, whatever order workers finished in: a seeded split finds the same rows."""
+    import pandas as pd
 
-
-def _column(stored: zarr.Array[Any]) -> NDArray[Any]:
-    values = np.asarray(stored[:])
-    return values.astype(object) if stored.dtype == TEXT else values
+    if len(rows) < 2:
+        return rows
+    *coarse, finest = keys
+    codes: list[NDArray[Any]] = []
+    for key in coarse:
+        # Missing numbers come last, as pandas sorts them.
+        found, values = pd.factorize(columns.at(key, rows), sort=True)
+        codes.append(np.where(found < 0, len(values), found))
+    order = np.lexsort(codes[::-1]) if codes else np.arange(len(rows))
+    same = np.ones(len(rows) - 1, dtype=bool)
+    for code in codes:
+        same &= code[order[1:]] == code[order[:-1]]
+    # The key, different in every row and slow to sort, decides only among rows that are equal so far.
+    tied = np.flatnonzero(np.append(same, False) | np.append(False, same))
+    if tied.size:
+        group = np.cumsum(np.append(0, ~same))[tied]
+        within = pd.factorize(columns.at(finest, rows[order[tied]]), sort=True)[0]
+        order[tied] = order[tied][np.lexsort((within, group))]
+    return rows[order]
 
 
 def _names(where: Where) -> set[str]:
@@ -171,12 +171,18 @@ def _names(where: Where) -> set[str]:
     return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
 
 
-def _matches(frame: pd.DataFrame, where: str | Mapping[str, Any]) -> NDArray[np.bool_]:
+def _matching(columns: Columns, rows: NDArray[np.int64], where: str | Mapping[str, Any]) -> NDArray[np.int64]:
+    """Those of the rows that a condition or mapping means."""
+    import pandas as pd
+
     if isinstance(where, Mapping):
-        keep = np.ones(len(frame), dtype=bool)
-        for name, wanted in where.items():
-            keep &= _equals(frame[name], wanted)
-        return keep
+        # One key leaves one row, of which everything else is then read.
+        for name in sorted(where, key=lambda name: name != "sample_id"):
+            rows = rows[_equals(pd.Series(columns.at(str(name), rows)), where[name])]
+        return rows
+    frame = pd.DataFrame(
+        {name: columns.at(name, rows) for name in sorted(_names(where))}, index=range(len(rows))
+    )
     try:
         found = np.asarray(frame.eval(texts_quoted(frame, where.strip()), engine="python"))
     except Exception:
@@ -184,7 +190,7 @@ def _matches(frame: pd.DataFrame, where: str | Mapping[str, Any]) -> NDArray[np.
         raise _bad_where(where) from None
     if found.dtype != np.bool_ or found.shape != (len(frame),):
         raise _bad_where(where)
-    return found
+    return rows[np.flatnonzero(found)]
 
 
 def _equals(column: pd.Series[Any], wanted: Any) -> NDArray[np.bool_]:
