@@ -54,7 +54,8 @@ class Row:
         Its coordinates, as the sample gave them.
     status, reason
         ``"ok"`` and empty, or ``"failed"`` and why: a code and a sentence of ours. ``"unchanged"``:
-        the inputs are the known ones, nothing was measured; such a row is never stored.
+        the inputs are the known ones, nothing was measured; such a row is never stored. ``"linked"``:
+        the sample is that of another row, which the reason names; it has no values.
     values
         Features in the recipe's order, (feature,); NaN: not computed.
     diagnostics
@@ -77,7 +78,7 @@ class Row:
 
     sample_id: str
     coords: dict[str, Coordinate]
-    status: Literal["ok", "failed", "unchanged"]
+    status: Literal["ok", "failed", "unchanged", "linked"]
     reason: str
     values: NDArray[np.float64]
     diagnostics: NDArray[np.float64]

@@ -230,7 +230,7 @@ def test_sets_do_not_touch_each_other(filled, other_recipe, row):
 def test_keys_of_a_set_that_does_not_exist_are_empty(store):
     keys = store.keys("ct")
     assert keys.empty
-    assert list(keys) == ["sample_id", "status", "inputs_sha256", "revision"]
+    assert list(keys) == ["sample_id", "status", "inputs_sha256", "revision", "same_as"]
 
 
 def test_keys_follow_what_another_handle_wrote(tmp_path, recipe, row):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["COORDINATES", "FEATURES", "KEYS", "check_rows", "coordinate_kind", "out_of_bounds"]
 
-STATUS = ("ok", "failed")
+STATUS = ("ok", "failed", "linked")
 SHA256 = re.compile(r"[0-9a-f]{64}")
 COORDINATE_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 # Rounding may carry a value past its bound by a few units in the last place (entropy -3e-16).
@@ -68,9 +68,16 @@ KEYS = Table(
     "keys",
     (
         KEY,
-        Column("status", "str", "Whether the features were computed.", isin=STATUS),
+        Column(
+            "status", "str", "Computed, failed, or linked: the sample is that of another row.", isin=STATUS
+        ),
         Column("inputs_sha256", "str", "Digest of everything the row was computed from; empty when unread."),
         Column("revision", "int", "From 1; raised when the row was replaced.", ge=1),
+        Column(
+            "same_as",
+            "str",
+            "The sample that a linked row is, or that a failed one (`same-content`) would double; empty: none.",
+        ),
     ),
     description="One current row of a feature set, without its values.",
 )
@@ -226,9 +233,11 @@ def check_rows(
         seen.add(row.sample_id)
     values = stacked([row.values for row in rows], len(features), "features", rows)
     stacked([row.diagnostics for row in rows], len(diagnostics), "diagnostics", rows)
-    failed = np.array([row.status == "failed" for row in rows], dtype=bool)
-    if np.isfinite(values[failed]).any():
-        raise _bad("a failed row has values", rows[int(np.flatnonzero(failed)[0])])
+    empty = np.array([row.status != "ok" for row in rows], dtype=bool)
+    wrong = empty & np.isfinite(values).any(axis=1)
+    if wrong.any():
+        first = rows[int(np.flatnonzero(wrong)[0])]
+        raise _bad(f"a {first.status} row has values", first)
     _check_bounds(rows, values, features, lower, upper)
     return values
 
@@ -236,11 +245,11 @@ def check_rows(
 def stacked(
     parts: Sequence[NDArray[np.float64]], width: int, what: str, rows: Sequence[RowLike]
 ) -> NDArray[np.float64]:
-    """One float64 array (row, width) of the rows' parts; an empty part of a failed row becomes NaN."""
+    """One float64 array (row, width) of the rows' parts; an empty part of a row that is not ok becomes NaN."""
     table = np.full((len(parts), width), np.nan)
     for index, (part, row) in enumerate(zip(parts, rows, strict=True)):
         array = np.asarray(part)
-        if array.size == 0 and row.status == "failed":
+        if array.size == 0 and row.status != "ok":
             continue
         if array.shape != (width,) or array.dtype.kind not in "fiu":
             raise _bad(
@@ -258,7 +267,7 @@ def _check_row(row: RowLike) -> None:
     if row.status not in STATUS:
         raise _bad(f"a row has a status that is not one of {', '.join(STATUS)}", row)
     if (row.status == "ok") == bool(row.reason):
-        raise _bad("a row that is ok has a reason, or a failed one has none", row)
+        raise _bad("a row that is ok has a reason, or one that is not has none", row)
     if not SHA256.fullmatch(row.inputs_sha256) and (row.status == "ok" or row.inputs_sha256):
         raise _bad("a row's inputs_sha256 is not the hexadecimal digest of its inputs", row)
     if row.content_sha256 and not SHA256.fullmatch(row.content_sha256):

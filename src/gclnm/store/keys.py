@@ -10,6 +10,7 @@ import zarr
 
 from gclnm.schemas.features import KEYS
 from gclnm.store.layout import array
+from gclnm.store.links import named_sample
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,6 +29,11 @@ class Key:
     reason: str
     content_sha256: str
 
+    @property
+    def same_as(self) -> str:
+        """The sample that a linked row is, or that a held-back one would double; empty: none."""
+        return named_sample(self.reason) if self.status != "ok" else ""
+
 
 class KeyIndex:
     """The current revision of every row of one set.
@@ -40,6 +46,7 @@ class KeyIndex:
         self._generation = ""
         self._read = 0
         self._current: dict[str, Key] = {}
+        self._by_content: dict[str, list[str]] = {}
         self._guard = threading.Lock()
 
     def at(self, group: zarr.Group) -> dict[str, Key]:
@@ -48,10 +55,20 @@ class KeyIndex:
             generation, rows = str(group.attrs["generation"]), array(group, "sample_id").shape[0]
             if generation != self._generation or rows < self._read:
                 self._generation, self._read, self._current = generation, 0, {}
+                self._by_content = {}
             if rows > self._read:
-                self._current |= _keys(group, self._read)
+                new = _keys(group, self._read)
+                self._current |= new
+                for sample_id, key in new.items():
+                    if key.status == "ok" and key.content_sha256:
+                        self._by_content.setdefault(key.content_sha256, []).append(sample_id)
                 self._read = rows
             return dict(self._current)
+
+    def with_content(self, content: str) -> list[str]:
+        """Samples computed from this content, in any revision that was current at a look; empty: none."""
+        with self._guard:
+            return list(dict.fromkeys(self._by_content.get(content, ())))
 
 
 def _keys(group: zarr.Group, start: int) -> dict[str, Key]:
@@ -68,7 +85,7 @@ def _keys(group: zarr.Group, start: int) -> dict[str, Key]:
 
 
 def key_table(keys: dict[str, Key]) -> pd.DataFrame:
-    """The current rows as a table: sample_id, status, inputs_sha256, revision."""
+    """The current rows as a table: sample_id, status, inputs_sha256, revision, same_as."""
     import pandas as pd
 
     if not keys:
@@ -80,5 +97,6 @@ def key_table(keys: dict[str, Key]) -> pd.DataFrame:
             "status": [key.status for key in found],
             "inputs_sha256": [key.inputs_sha256 for key in found],
             "revision": [key.revision for key in found],
+            "same_as": [key.same_as for key in found],
         }
     )

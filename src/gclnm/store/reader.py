@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from gclnm.store import export
 from gclnm.store.cube import to_cube
 from gclnm.store.dictionary import columns_of
+from gclnm.store.diff import Diff, diff
 from gclnm.store.explain import Explanation, explain
 from gclnm.store.history import At, log, resolve
 from gclnm.store.keys import KeyIndex, key_table
@@ -43,7 +44,7 @@ class StoreReader:
         return self._repository.tip()
 
     def keys(self, name: str) -> pd.DataFrame:
-        """The current rows of a set: sample_id, status, inputs_sha256, revision; empty without the set."""
+        """The current rows of a set: sample_id, status, inputs_sha256, revision, same_as; empty without it."""
         group = set_group(self._repository.root(self.commit), name)
         return key_table({} if group is None else self._index(name).at(group))
 
@@ -117,7 +118,7 @@ class StoreReader:
             if group is None:
                 continue
             current = self._index(name).at(group)
-            ok = sum(key.status == "ok" for key in current.values())
+            states = [key.status for key in current.values()]
             everything, features = array(group, "value").shape
             rows.append(
                 {
@@ -126,13 +127,45 @@ class StoreReader:
                     "recipe_id": str(group.attrs["recipe_id"])[:12],
                     "engine": group.attrs["engine"],
                     "features": features,
-                    "rows": ok,
-                    "failed": len(current) - ok,
+                    "rows": states.count("ok"),
+                    "failed": states.count("failed"),
                     "replaced": everything - len(current),
                 }
             )
         columns = ["set", "recipe", "recipe_id", "engine", "features", "rows", "failed", "replaced"]
         return pd.DataFrame(rows, columns=columns)
+
+    def diff(self, a: At, b: At = None, name: str | None = None) -> Diff:
+        """What differs between two versions, and of replaced rows why.
+
+        Parameters
+        ----------
+        a, b
+            Versions, as ``at`` of `read`; ``b`` is the newest by default.
+        name
+            One set only; by default all sets, tables and selections.
+
+        Returns
+        -------
+        Diff
+            ``.rows`` (added, replaced, removed; because of pixels, mask, facts, coordinates, status,
+            recipe, code ...), ``.features``, ``.sets``, ``.tables``, ``.selections``; ``.values()``
+            says how much the numbers of replaced rows changed.
+
+        Raises
+        ------
+        StoreError
+            When a version or the set does not exist.
+
+        Examples
+        --------
+        >>> from gclnm.store.store import open_store
+        >>> store = open_store("memory://")
+        >>> start, commit = store.commit, store.create("ct", "ct")
+        >>> store.diff(start).sets[["set", "change"]].values.tolist()
+        [['ct', 'added']]
+        """
+        return diff(self._repository, a, b, name)
 
     def log(self) -> pd.DataFrame:
         """The history, newest first: time (UTC), commit, set, what happened, tags."""

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Collection, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from gclnm.errors import StoreError
 from gclnm.schemas.features import check_rows
 from gclnm.store.history import check_tag
 from gclnm.store.layout import SetSpec, arrays, check_name, check_spec, create_set, set_group
+from gclnm.store.links import Taken, link, screened
 from gclnm.store.reader import StoreReader
 from gclnm.store.repository import Mode, Note, Repository, open_repository
 from gclnm.store.write import choose, note_of, write_rows
@@ -18,8 +22,12 @@ from gclnm.store.write import choose, note_of, write_rows
 if TYPE_CHECKING:
     import zarr
 
+    from gclnm.images.sample import Coordinate
     from gclnm.pipeline import Row
     from gclnm.recipe.recipe import Recipe
+    from gclnm.store.matching import Patients, Prefer
+    from gclnm.store.merge import Merge
+    from gclnm.store.read import Where
 
 __all__ = ["FeatureStore", "open_store"]
 
@@ -104,7 +112,8 @@ class FeatureStore(StoreReader):
 
         Rows that the set holds already are left out. A row replaces the current one as its next
         revision when that one failed, or when inputs or coordinates have changed; a failure to read
-        the inputs replaces no computed row.
+        the inputs replaces no computed row. A row whose voxels, grid and mask are those of another
+        sample, on another volume, is written as a failed row (``same-content``) that names it.
 
         Parameters
         ----------
@@ -129,23 +138,44 @@ class FeatureStore(StoreReader):
         InputError
             When a row is not what the recipe asks for or has impossible values. Nothing is written.
         """
+        return self.offer(name, recipe, rows, message=message).commit
+
+    def offer(
+        self,
+        name: str,
+        recipe: Recipe | str | Path,
+        rows: Sequence[Row],
+        *,
+        distinct: Collection[str] = (),
+        message: str = "",
+    ) -> Taken:
+        """As `append`, and say which of the rows were written and which are held back.
+
+        ``distinct`` names samples that are truly different, though another one has their content.
+        """
         spec = self._spec(recipe)
         values = check_rows(rows, spec.names, spec.diagnostics, spec.lower, spec.upper)
+        taken = Taken(None, frozenset())
 
         def change(root: zarr.Group) -> Note | None:
+            nonlocal taken
             group = set_group(root, check_name(name))
             action = "append" if group is not None else "create"
             if group is None:
                 group = create_set(root, name, spec)
             else:
                 check_spec(group, name, spec)
-            stored = arrays(group)
-            choice = choose(stored, self._index(name).at(group), rows)
-            if not choice.indices and action == "append":
+            stored, keys = arrays(group), self._index(name).at(group)
+            clear = screened(stored, self._index(name), keys, rows, distinct)
+            choice = choose(stored, keys, clear.rows)
+            news = [clear.rows[index] for index in choice.indices]
+            taken = Taken(None, frozenset(row.sample_id for row in news), clear.refused)
+            if not news and action == "append":
                 return None
-            news = [rows[index] for index in choice.indices]
             start = stored["sample_id"].shape[0]
-            write_rows(group, stored, news, values[list(choice.indices)], choice)
+            block = values[[clear.places[index] for index in choice.indices]]
+            block[[row.status != "ok" for row in news]] = np.nan
+            write_rows(group, stored, news, block, choice)
             failed = sum(row.status == "failed" for row in news)
             return note_of(
                 name,
@@ -157,7 +187,92 @@ class FeatureStore(StoreReader):
                 start=start,
             )
 
-        return self._repository.commit(change)
+        commit = self._repository.commit(change)
+        return dataclasses.replace(taken, commit=commit)
+
+    def link(
+        self,
+        name: str,
+        same_as: Mapping[str, str],
+        *,
+        coords: Mapping[str, Mapping[str, Coordinate]] | None = None,
+    ) -> str | None:
+        """Say that samples are the same as others of a set: from then on they count as these.
+
+        A re-anonymised export brings the same images and contours under other identifiers. A linked
+        sample has a row without values that names the other one; a failed or computed row of its own
+        is replaced by it.
+
+        Parameters
+        ----------
+        name
+            Name of the set.
+        same_as
+            ``sample_id`` to the ``sample_id`` of the row that counts.
+        coords
+            Coordinates of samples that the set has no row of.
+
+        Returns
+        -------
+        str or None
+            The commit; None when nothing was new.
+
+        Raises
+        ------
+        InputError
+            When links make a ring, or name samples that are not known; all are named.
+        """
+        return link(self._repository, self._index(name), name, same_as, coords or {})
+
+    def merge(
+        self,
+        other: FeatureStore | str | PathLike[str],
+        *,
+        patients: Patients = None,
+        where: Where = None,
+        prefer: Prefer = None,
+    ) -> Merge:
+        """Bring the rows of another store, one atomic commit a set; both keep what they hold.
+
+        The current rows of every set come, computed and failed ones, with values, diagnostics, steps,
+        digests and coordinates as they are. `explain` and `log` tell which store and commit each row
+        was first written in. Merging again brings what is new since, and replaces rows that the other
+        store has replaced since. Tables and selections come along.
+
+        Parameters
+        ----------
+        other
+            A store, or the address of one; it is only read.
+        patients
+            What patient ids that both stores use mean: ``"same"`` for the same persons, or a mapping
+            or function from their ids to new ones; ids that a mapping does not name stay. Rows of
+            renamed patients get another ``sample_id``, made of the new id and the old key.
+        where
+            Rows that come: a condition on coordinates, as in `read`, over rows of any status. Merged
+            into a new store, this is a copy without the others' history.
+        prefer
+            ``"own"`` or ``"other"``: which row stays current where both stores have a sample with
+            other inputs and neither row comes from the other's store.
+
+        Returns
+        -------
+        Merge
+            How many rows were added, replaced, there already, and the commits.
+
+        Raises
+        ------
+        StoreError
+            When a set was made with another recipe (it shows which settings differ), a patient id is
+            in both stores without a word of what it means, rows differ, a coordinate is text here and
+            numbers there, or the other store is this one or a copy of it. Everything is checked
+            before anything is written.
+        InputError
+            When ``patients``, ``where`` or ``prefer`` cannot be used.
+        """
+        from gclnm.store.merge import merge
+
+        opened = other if isinstance(other, FeatureStore) else open_store(other, mode="r")
+        return merge(self._repository, opened._repository, patients, where, prefer)
 
     def tag(self, name: str) -> str:
         """Give the newest commit a name for ever after; the commit's id.

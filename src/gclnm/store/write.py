@@ -72,6 +72,8 @@ def choose(stored: Arrays, current: Mapping[str, Key], rows: Sequence[Row]) -> C
 def _is_news(row: Row, old: Key) -> bool:
     """Whether a row says something else than the current one, coordinates apart."""
     same_inputs = row.inputs_sha256 == old.inputs_sha256
+    if row.status == "linked":
+        return not same_inputs or row.reason != old.reason
     if old.status == "ok":
         if row.status == "failed":
             return bool(row.inputs_sha256) and not same_inputs

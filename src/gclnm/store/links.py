@@ -1,0 +1,305 @@
+"""Samples that are the same under two identifiers: held back when they come, linked when the user says so.
+
+A re-anonymised export changes every identifier and no voxel. Its row would stand beside the first
+export's as if it were another patient, so that it is written as a failed row that names the other
+sample. `link` turns such a row into one with status "linked": no values, and from then on the
+sample counts as the one it names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gclnm.errors import InputError
+from gclnm.schemas.features import as_text
+
+if TYPE_CHECKING:
+    import zarr
+
+    from gclnm.images.sample import Coordinate
+    from gclnm.pipeline import Row
+    from gclnm.store.keys import Key, KeyIndex
+    from gclnm.store.layout import Arrays
+    from gclnm.store.repository import Note, Repository
+
+__all__ = ["Screened", "Taken", "end_of", "link", "named_sample", "screened"]
+
+SAME_CONTENT = "same-content"
+SAME_AS = "same-as"
+# What tells one volume from another in a store, which holds no volume_id.
+VOLUME = ("patient_id", "series_uid", "split")
+# Rows that differ in these are different on purpose, on whatever volume they were computed.
+MADE = ("derivation", "perturbation")
+# Of several rows with one content, the one that agrees in these is named first.
+LIKE = ("roi", "roi_instance", "rater")
+FIX = (
+    "Pass same_as=run.twins to link it to that sample, or {sample_id: sample_id}, to itself, where the two"
+    " are truly different."
+)
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What a store made of the rows that it was offered.
+
+    Parameters
+    ----------
+    commit
+        The commit; None when nothing was written.
+    written
+        Keys of the rows that were written; the others it held already.
+    refused
+        Rows that it holds back, as the failed rows that they became.
+    """
+
+    commit: str | None
+    written: frozenset[str]
+    refused: tuple[Row, ...] = ()
+
+
+@dataclass(frozen=True)
+class Screened:
+    """Rows of a batch that may be written, with their places in it."""
+
+    rows: tuple[Row, ...]
+    places: tuple[int, ...]
+    refused: tuple[Row, ...]
+
+
+def named_sample(reason: str) -> str:
+    """The sample that the reason of a linked or held-back row names; empty: none.
+
+    Examples
+    --------
+    >>> named_sample("same-as: 5f2c"), named_sample("unreadable: a slice is missing")
+    ('5f2c', '')
+    """
+    if not reason.startswith((SAME_AS, SAME_CONTENT)):
+        return ""
+    return reason.rpartition(" ")[2]
+
+
+def refusal(row: Row, other: str) -> Row:
+    """The failed row in place of one whose content another sample has."""
+    error = InputError(f"its voxels, grid and mask are those of sample {other}", code=SAME_CONTENT, fix=FIX)
+    empty = np.full(len(row.values), np.nan)
+    return replace(row, status="failed", reason=error.reason, fix=error.fix, values=empty)
+
+
+def end_of(sample_id: str, keys: Mapping[str, Key]) -> str:
+    """The sample that a chain of links ends at; empty where it ends at none that the set holds."""
+    seen = set()
+    while sample_id not in seen:
+        seen.add(sample_id)
+        key = keys.get(sample_id)
+        if key is None:
+            return ""
+        if key.status != "linked":
+            return sample_id
+        sample_id = key.same_as
+    return ""
+
+
+def screened(
+    stored: Arrays,
+    index: KeyIndex,
+    keys: Mapping[str, Key],
+    rows: Sequence[Row],
+    distinct: Collection[str] = (),
+) -> Screened:
+    """Leave out rows of linked samples, and hold back those whose content another sample has.
+
+    Two rows on one volume (two readers, two names of one ROI) are no twins, whatever their contours.
+
+    Parameters
+    ----------
+    distinct
+        Samples that the user calls truly different, and linked ones that are free again.
+    """
+    offered = {row.sample_id: row for row in rows}
+    twins = _Twins(stored, index, keys, offered)
+    kept: list[tuple[int, Row]] = []
+    refused = []
+    for place, row in enumerate(rows):
+        old = keys.get(row.sample_id)
+        free = row.status == "linked" or row.sample_id in distinct
+        if not free and old is not None and old.status == "linked" and end_of(row.sample_id, keys):
+            continue
+        other = "" if free or row.status != "ok" or _has_it(row, old) else twins.of(row)
+        if other:
+            row = refusal(row, other)
+            refused.append(row)
+        twins.add(row)
+        kept.append((place, row))
+    return Screened(tuple(row for _, row in kept), tuple(place for place, _ in kept), tuple(refused))
+
+
+def _has_it(row: Row, key: Key | None) -> bool:
+    """Whether a current revision was computed from the content of a row."""
+    return key is not None and key.status == "ok" and key.content_sha256 == row.content_sha256
+
+
+class _Twins:
+    """Other samples with the content of a row: those of the set, and those of the batch before it."""
+
+    def __init__(
+        self, stored: Arrays, index: KeyIndex, keys: Mapping[str, Key], offered: Mapping[str, Row]
+    ) -> None:
+        self._index, self._keys, self._offered = index, keys, offered
+        there = list(dict.fromkeys(other for row in offered.values() for other in self._there(row)))
+        found = coords_at(stored, [keys[other].position for other in there], (*VOLUME, *MADE, *LIKE))
+        self._coords: dict[str, Mapping[str, Coordinate]] = dict(zip(there, found, strict=True))
+        self._batch: dict[str, list[str]] = {}
+
+    def add(self, row: Row) -> None:
+        """Note a row that will be in the set when the next one is looked at."""
+        if row.status == "ok" and row.content_sha256:
+            self._batch.setdefault(row.content_sha256, []).append(row.sample_id)
+            self._coords[row.sample_id] = row.coords
+
+    def of(self, row: Row) -> str:
+        """The sample that the row would double; empty: none."""
+        others = [*self._there(row), *self._batch.get(row.content_sha256, ())]
+        twins = [other for other in others if self._is_twin(row.coords, self._coords[other])]
+        like = _texts(row.coords, LIKE)
+        return min(twins, key=lambda other: _texts(self._coords[other], LIKE) != like, default="")
+
+    @staticmethod
+    def _is_twin(mine: Mapping[str, Coordinate], other: Mapping[str, Coordinate]) -> bool:
+        return _texts(mine, VOLUME) != _texts(other, VOLUME) and _texts(mine, MADE) == _texts(other, MADE)
+
+    def _there(self, row: Row) -> list[str]:
+        """Samples whose current row has the content, and keeps it when this batch is written."""
+        if row.status != "ok" or not row.content_sha256:
+            return []
+        same = []
+        for other in self._index.with_content(row.content_sha256):
+            key, coming = self._keys.get(other), self._offered.get(other)
+            stays = coming is None or coming.content_sha256 == row.content_sha256
+            if other != row.sample_id and stays and _has_it(row, key):
+                same.append(other)
+        return same
+
+
+def _texts(coords: Mapping[str, Coordinate], names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(as_text(name, [coords.get(name)])[0] for name in names)
+
+
+def coords_at(
+    stored: Arrays, positions: Sequence[int], names: Sequence[str] | None = None
+) -> list[dict[str, Coordinate]]:
+    """Coordinates of some rows, all or those named; missing ones are left out."""
+    from gclnm.store.layout import coordinates
+
+    rows: list[dict[str, Coordinate]] = [{} for _ in positions]
+    if not positions:
+        return rows
+    for name in coordinates(stored):
+        if names is not None and name not in names:
+            continue
+        values = np.asarray(stored[name].get_orthogonal_selection((np.array(positions),)))
+        for row, value in zip(rows, values.tolist(), strict=True):
+            if value == value and value != "":
+                row[name] = value
+    return rows
+
+
+def _end(sample_id: str, same_as: Mapping[str, str], keys: Mapping[str, Key]) -> str:
+    """Where a chain of new and old links ends; empty: nowhere, it is a ring."""
+    seen = {sample_id}
+    while True:
+        key = keys.get(sample_id)
+        before = key.same_as if key is not None and key.status == "linked" else ""
+        if not (further := same_as.get(sample_id) or before):
+            return sample_id
+        if further in seen:
+            return ""
+        seen.add(further)
+        sample_id = further
+
+
+def _check(
+    ends: Mapping[str, str], keys: Mapping[str, Key], coords: Mapping[str, Mapping[str, Coordinate]]
+) -> None:
+    rings = [sample_id for sample_id, end in ends.items() if not end]
+    here = {*keys, *coords}
+    unknown = sorted({key for pair in ends.items() for key in pair if key and key not in here})
+    for wrong, what, fix in (
+        (rings, "are linked to each other in a ring", "Link each to the one whose row counts."),
+        (unknown, "are not known to the set", "Take sample_id and same_as from .twins of a run."),
+    ):
+        if wrong:
+            more = f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""
+            raise InputError(
+                f"{len(wrong)} samples of same_as {what}",
+                where=", ".join(map(repr, wrong[:5])) + more,
+                fix=fix,
+                code="bad-link",
+            )
+
+
+def link(
+    repository: Repository,
+    index: KeyIndex,
+    name: str,
+    same_as: Mapping[str, str],
+    coords: Mapping[str, Mapping[str, Coordinate]],
+) -> str | None:
+    """Write a row for every link that the set does not know yet, in one commit."""
+    from gclnm.store.layout import arrays
+    from gclnm.store.read import existing_set
+    from gclnm.store.write import choose, note_of, write_rows
+
+    def change(root: zarr.Group) -> Note | None:
+        group = existing_set(root, name, repository.url)
+        stored, keys = arrays(group), index.at(group)
+        start, width = stored["value"].shape
+        rows = _link_rows(stored, keys, same_as, coords, width)
+        if not rows:
+            return None
+        choice = choose(stored, keys, rows)
+        write_rows(group, stored, rows, np.full((len(rows), width), np.nan), choice)
+        return note_of(name, group, "link", replaced=len(choice.replaced), start=start)
+
+    return repository.commit(change)
+
+
+def _link_rows(
+    stored: Arrays,
+    keys: Mapping[str, Key],
+    same_as: Mapping[str, str],
+    coords: Mapping[str, Mapping[str, Coordinate]],
+    width: int,
+) -> list[Row]:
+    """A row for every link that the set does not know yet; chains lead to their end.
+
+    Raises
+    ------
+    InputError
+        When a link leads to itself, or to or from a sample that is not known.
+    """
+    from gclnm.pipeline import Row
+
+    ends = {sample_id: _end(sample_id, same_as, keys) for sample_id in same_as}
+    _check(ends, keys, coords)
+    news = {a: b for a, b in ends.items() if a not in keys or keys[a].reason != f"{SAME_AS}: {b}"}
+    known = [sample_id for sample_id in news if sample_id in keys]
+    places = [keys[sample_id].position for sample_id in known]
+    here = {**coords, **dict(zip(known, coords_at(stored, places), strict=True))}
+    return [
+        Row(
+            sample_id=sample_id,
+            coords=dict(here[sample_id]),
+            status="linked",
+            reason=f"{SAME_AS}: {other}",
+            values=np.full(width, np.nan),
+            diagnostics=np.empty(0),
+            inputs_sha256=keys[sample_id].inputs_sha256 if sample_id in keys else "",
+            content_sha256=keys[sample_id].content_sha256 if sample_id in keys else "",
+        )
+        for sample_id, other in news.items()
+    ]

@@ -1,0 +1,216 @@
+"""Samples with the content of another one: held back, linked, or called truly different."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from gclnm.errors import InputError
+from gclnm.store.store import open_store
+
+if TYPE_CHECKING:
+    from gclnm.pipeline import Row
+    from gclnm.recipe.recipe import Recipe
+    from gclnm.store.store import FeatureStore
+
+    from .conftest import RowMaker
+
+
+def of_series(row: Row, series: str, like: Row | None = None, **coords: str) -> Row:
+    """The row of a volume of this series; with the content of another row."""
+    content = like.content_sha256 if like else row.content_sha256
+    return replace(row, coords={**row.coords, "series_uid": series, **coords}, content_sha256=content)
+
+
+@pytest.fixture
+def first(row: RowMaker) -> Row:
+    return of_series(row("a1", patient_id="A"), "1.2")
+
+
+@pytest.fixture
+def twin(row: RowMaker, first: Row) -> Row:
+    """The same images and contour under another patient and series."""
+    return of_series(row("x1", patient_id="X"), "9.8", first)
+
+
+def status(store: FeatureStore) -> dict[str, str]:
+    keys = store.keys("ct")
+    return dict(zip(keys["sample_id"], keys["status"], strict=True))
+
+
+def same_as(store: FeatureStore) -> dict[str, str]:
+    keys = store.keys("ct")
+    return {key: other for key, other in zip(keys["sample_id"], keys["same_as"], strict=True) if other}
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_a_row_with_the_content_of_another_sample_is_a_failed_row_that_names_it(
+    store: FeatureStore, recipe: Recipe, first: Row, twin: Row, together: bool
+) -> None:
+    for rows in [[first, twin]] if together else [[first], [twin]]:
+        taken = store.offer("ct", recipe, rows)
+    assert [row.sample_id for row in taken.refused] == ["x1"]
+    assert status(store) == {"a1": "ok", "x1": "failed"}
+    assert same_as(store) == {"x1": "a1"}
+    failed = store.read("ct", where="status == 'failed'")
+    assert failed["reason"].item() == "same-content: its voxels, grid and mask are those of sample a1"
+    assert np.isnan(failed["value"].values).all()
+    assert list(store.read("ct")["sample_id"].values) == ["a1"]
+
+
+def test_the_same_refusal_twice_is_one_row(
+    store: FeatureStore, recipe: Recipe, first: Row, twin: Row
+) -> None:
+    store.append("ct", recipe, [first, twin])
+    again = store.offer("ct", recipe, [twin])
+    assert (again.commit, again.written, len(again.refused)) == (None, frozenset(), 1)
+
+
+def test_two_readers_with_one_contour_on_one_volume_are_no_twins(
+    store: FeatureStore, recipe: Recipe, row: RowMaker, first: Row
+) -> None:
+    other = of_series(row("a2", patient_id="A", rater="Y"), "1.2", first)
+    assert not store.offer("ct", recipe, [first, other]).refused
+    assert status(store) == {"a1": "ok", "a2": "ok"}
+
+
+@pytest.mark.parametrize("coords", [{"patient_id": "X"}, {"series_uid": "9.8"}, {"split": "2"}])
+def test_another_patient_series_or_volume_makes_a_twin(
+    store: FeatureStore, recipe: Recipe, row: RowMaker, first: Row, coords: dict[str, str]
+) -> None:
+    other = of_series(row("a2"), "1.2", first, **{"patient_id": "A", **coords})
+    assert len(store.offer("ct", recipe, [first, other]).refused) == 1
+
+
+def test_of_several_twins_the_one_of_the_same_reader_is_named(
+    store: FeatureStore, recipe: Recipe, row: RowMaker, first: Row
+) -> None:
+    readers = [of_series(row(f"a{who}", patient_id="A", rater=who), "1.2", first) for who in "YZ"]
+    store.append("ct", recipe, readers)
+    store.append("ct", recipe, [of_series(row("x1", patient_id="X", rater="Z"), "9.8", first)])
+    assert same_as(store) == {"x1": "aZ"}
+
+
+def test_what_was_perturbed_or_derived_is_not_the_twin_of_what_was_not(
+    store: FeatureStore, recipe: Recipe, twin: Row, first: Row
+) -> None:
+    changed = replace(twin, coords={**twin.coords, "perturbation": "rotate 3"})
+    assert not store.offer("ct", recipe, [first, changed]).refused
+
+
+def test_a_row_without_content_and_a_failed_one_have_no_twins(
+    store: FeatureStore, recipe: Recipe, row: RowMaker, first: Row, twin: Row
+) -> None:
+    without = [replace(first, content_sha256=""), replace(twin, content_sha256="")]
+    assert not store.offer("ct", recipe, without).refused
+    failed = of_series(row("b1", failed="engine: x"), "3.4", first)
+    assert not store.offer("ct", recipe, [failed]).refused
+
+
+def test_a_twin_whose_contour_was_corrected_since_is_no_twin(
+    store: FeatureStore, recipe: Recipe, row: RowMaker, first: Row, twin: Row
+) -> None:
+    store.append("ct", recipe, [first])
+    corrected = of_series(row("a1", patient_id="A", inputs="2"), "1.2")
+    assert not store.offer("ct", recipe, [corrected, twin]).refused
+    assert status(store) == {"a1": "ok", "x1": "ok"}
+
+
+def test_a_row_that_turns_into_another_sample_is_held_back_and_its_numbers_stay_readable(
+    store: FeatureStore, recipe: Recipe, row: RowMaker, first: Row, twin: Row
+) -> None:
+    own = of_series(row("x1", patient_id="X", inputs="own"), "9.8")
+    before = store.append("ct", recipe, [first, own])
+    store.append("ct", recipe, [twin])
+    assert status(store) == {"a1": "ok", "x1": "failed"}
+    assert len(store.read("ct", at=before)["sample_id"]) == 2
+
+
+def test_two_stores_on_one_folder_see_each_others_rows(
+    tmp_path: object, recipe: Recipe, first: Row, twin: Row
+) -> None:
+    one, other = open_store(f"{tmp_path}/s"), open_store(f"{tmp_path}/s")
+    other.create("ct", recipe)
+    other.keys("ct")
+    one.append("ct", recipe, [first])
+    assert len(other.offer("ct", recipe, [twin]).refused) == 1
+
+
+def test_a_link_retires_the_refusal_in_one_commit_that_says_so(
+    store: FeatureStore, recipe: Recipe, first: Row, twin: Row
+) -> None:
+    before = store.append("ct", recipe, [first, twin])
+    commit = store.link("ct", {"x1": "a1"})
+    assert status(store) == {"a1": "ok", "x1": "linked"}
+    assert store.log()["commit"].iloc[0] == commit
+    assert store.log()["what"].iloc[0].startswith("ct: samples linked")
+    everything = store.read("ct", where="status in ['ok', 'failed', 'linked'] and current in [True, False]")
+    assert sorted(everything["revision"].values) == [1, 1, 2]
+    assert store.read("ct", at=before, where="status == 'failed'").sizes["sample"] == 1
+    assert store.read("ct", where="status == 'failed'").sizes["sample"] == 0
+    assert store.sets()[["rows", "failed"]].values.tolist() == [[1, 0]]
+    assert store.link("ct", {"x1": "a1"}) is None
+
+
+def test_rows_of_a_linked_sample_are_left_out(
+    store: FeatureStore, recipe: Recipe, row: RowMaker, first: Row, twin: Row
+) -> None:
+    store.append("ct", recipe, [first])
+    store.link("ct", {"x1": "a1"}, coords={"x1": twin.coords})
+    failed = replace(row("x1", failed="engine: x"), coords=twin.coords)
+    assert store.append("ct", recipe, [twin]) is None
+    assert store.append("ct", recipe, [failed]) is None
+    assert status(store) == {"a1": "ok", "x1": "linked"}
+
+
+def test_a_computed_row_can_be_linked_so_that_a_doubled_set_is_repaired(
+    store: FeatureStore, recipe: Recipe, first: Row, twin: Row
+) -> None:
+    store.offer("ct", recipe, [first, twin], distinct={"x1"})
+    assert status(store) == {"a1": "ok", "x1": "ok"}
+    store.link("ct", {"x1": "a1"})
+    assert list(store.read("ct")["sample_id"].values) == ["a1"]
+
+
+def test_what_was_called_different_stays_and_may_leave_a_link(
+    store: FeatureStore, recipe: Recipe, first: Row, twin: Row
+) -> None:
+    store.append("ct", recipe, [first])
+    store.link("ct", {"x1": "a1"}, coords={"x1": twin.coords})
+    assert store.offer("ct", recipe, [twin], distinct={"x1"}).written == {"x1"}
+    moved = replace(twin, coords={**twin.coords, "phase": "arterial"})
+    assert store.offer("ct", recipe, [moved]).written == {"x1"}
+    assert status(store) == {"a1": "ok", "x1": "ok"}
+
+
+def test_chains_lead_to_their_end_and_rings_and_strangers_are_refused(
+    store: FeatureStore, recipe: Recipe, row: RowMaker, first: Row
+) -> None:
+    store.append("ct", recipe, [first, row("b"), row("c")])
+    store.link("ct", {"b": "c", "c": "a1"})
+    assert same_as(store) == {"b": "a1", "c": "a1"}
+    with pytest.raises(InputError, match="ring"):
+        store.link("ct", {"a1": "b"})
+    with pytest.raises(InputError, match="2 samples of same_as are not known") as caught:
+        store.link("ct", {"no": "a1", "a1": "nope"})
+    assert caught.value.where == "'no', 'nope'"
+    assert status(store)["a1"] == "ok"
+
+
+def test_looking_for_twins_costs_little_in_a_large_set(
+    store: FeatureStore, recipe: Recipe, row: RowMaker, first: Row
+) -> None:
+    """Only rows with the content of a new one are looked at: no array is read otherwise."""
+    from gclnm.store import links
+    from gclnm.store.layout import arrays, set_group
+
+    store.append("ct", recipe, [first, row("b"), row("c")])
+    group = set_group(store._repository.root(store.commit), "ct")
+    assert group is not None
+    index = store._index("ct")
+    stored = dict.fromkeys(arrays(group), None)
+    fresh = [row("d"), row("e")]
+    assert links.screened(stored, index, index.at(group), fresh).rows == tuple(fresh)  # type: ignore[arg-type]
