@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gclnm.store import export
+from gclnm.store.check import Check, check
 from gclnm.store.cube import to_cube
 from gclnm.store.dictionary import columns_of
 from gclnm.store.diff import Diff, diff
@@ -166,6 +167,31 @@ class StoreReader:
         [['ct', 'added']]
         """
         return diff(self._repository, a, b, name)
+
+    def check(self, *, values: bool = True) -> Check:
+        """Look whether the store is whole. It never raises for damage, but names what is damaged.
+
+        Structure, types and lengths of the arrays; one current revision per row, the last one;
+        status, reasons, digests, bounds; that every row is the work of one commit, that the history
+        reaches back to the start, and that tags lie in it. Nothing is changed.
+
+        Parameters
+        ----------
+        values
+            Also read values, diagnostics and histories, which are most of the store.
+
+        Returns
+        -------
+        Check
+            ``.ok`` and ``.problems``: what, where, and what to do.
+
+        Examples
+        --------
+        >>> from gclnm.store.store import open_store
+        >>> open_store("memory://").check()
+        Check memory://: no problems (1 commit)
+        """
+        return check(self._repository, values)
 
     def log(self) -> pd.DataFrame:
         """The history, newest first: time (UTC), commit, set, what happened, tags."""

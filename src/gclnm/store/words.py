@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["engine_steps", "number", "setting_lines"]
+__all__ = ["code_changes", "engine_steps", "number", "recipe_changes", "setting_lines"]
+
+# What keeps numbers and does not make them.
+KEEPERS = ("zarr", "icechunk")
 
 # Said elsewhere in an explanation, or not a choice about numbers.
 LEFT_OUT = ("name", "description", "engine")
@@ -99,4 +103,47 @@ def engine_steps(recipe: Mapping[str, Any], diagnostics: Mapping[str, float]) ->
         f"{step}: {sentence.format(**n)}"
         for step, needed, sentence in sentences
         if diagnostics and prepare.get(step) is not None and all(name in n for name in needed)
+    ]
+
+
+def recipe_changes(before: Mapping[str, Any], after: Mapping[str, Any], most: int = 8) -> list[str]:
+    """Settings that differ between two stored recipes; their names and descriptions do not count.
+
+    Examples
+    --------
+    >>> recipe_changes({"name": "a", "prepare": {"crop": 25}}, {"name": "b", "prepare": {"crop": 10}})
+    ['prepare.crop: 25 -> 10']
+    """
+    old, new = _flat(before), _flat(after)
+    keys = [key for key in sorted({*old, *new} - {"name", "description"}) if old.get(key) != new.get(key)]
+    shown = [f"{key}: {_json(old, key)} -> {_json(new, key)}" for key in keys[:most]]
+    return shown + ([f"{len(keys) - most} more settings"] if len(keys) > most else [])
+
+
+def _flat(value: Any, path: str = "") -> dict[str, Any]:
+    if not isinstance(value, Mapping) or not value:
+        return {path: value}
+    parts = (_flat(item, f"{path}.{key}" if path else str(key)) for key, item in value.items())
+    return {key: item for part in parts for key, item in part.items()}
+
+
+def _json(flat: Mapping[str, Any], key: str) -> str:
+    return json.dumps(flat[key], ensure_ascii=False) if key in flat else "absent"
+
+
+def code_changes(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
+    """Software that makes numbers, where its versions differ; nothing is said of what is not recorded.
+
+    Examples
+    --------
+    >>> code_changes({"numpy": "2.0", "zarr": "3.0"}, {"numpy": "2.1", "zarr": "3.1"})
+    ['numpy 2.0 -> 2.1']
+    """
+    if not before or not after:
+        return []
+    names = [name for name in dict.fromkeys([*before, *after]) if name not in KEEPERS]
+    return [
+        f"{name} {before.get(name, 'absent')} -> {after.get(name, 'absent')}"
+        for name in names
+        if before.get(name) != after.get(name)
     ]

@@ -1,0 +1,361 @@
+"""Which rows of a set differ between two versions, and what changed of each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import zarr
+
+from gclnm.store.layout import ROWS_PER_CHUNK, TEXT, array, arrays, coordinates, read_text, set_group
+from gclnm.store.words import code_changes, number, recipe_changes
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from gclnm.store.lineage import Lineage
+    from gclnm.store.repository import Repository
+
+__all__ = ["changed_rows", "input_changes", "largest_changes"]
+
+Pairs = Mapping[str, tuple[zarr.Group | None, zarr.Group | None]]
+
+# Parts of the inputs, as the history names them, in words of a person.
+PARTS = {"voxels": "pixels"}
+TEXTS = ("sample_id", "status", "reason", "inputs_sha256", "content_sha256", "origin")
+HEAD = ["set", "sample_id"]
+TAIL = ["change", "because", "detail", "revision_a", "revision_b"]
+# Fewer rows than this share of a set are picked one by one.
+FEW = 0.02
+
+
+@dataclass(frozen=True)
+class Side:
+    """The rows of one version that may differ: their positions, and what a row array holds there."""
+
+    group: zarr.Group | None
+    lineage: Lineage
+    positions: NDArray[np.int64]
+
+    def column(self, name: str, which: NDArray[np.int64] | None = None) -> NDArray[Any]:
+        """A row array at these rows (or some of them); empty text where the set does not have it."""
+        at = self.positions if which is None else self.positions[which]
+        found = self.group.get(name) if self.group is not None else None
+        if not isinstance(found, zarr.Array):
+            return np.full(len(at), "", dtype=object)
+        return _picked(found, at)
+
+    def versions(self, index: int, origin: str) -> dict[str, str]:
+        """The software that made a row."""
+        generation = str(self.group.attrs["generation"]) if self.group is not None else ""
+        commit = origin or self.lineage.writer(generation, int(self.positions[index]))
+        known = self.lineage.origins.get(commit)
+        return known.versions if known else {}
+
+
+def changed_rows(pairs: Pairs, before: Lineage, after: Lineage) -> pd.DataFrame:
+    """Rows that are not the same in both versions; see `Diff.rows`."""
+    import pandas as pd
+
+    parts = [_of_set(name, a, b, before, after) for name, (a, b) in pairs.items()]
+    parts = [part for part in parts if len(part)]
+    if not parts:
+        return pd.DataFrame(columns=[*HEAD, *TAIL])
+    found = pd.concat(parts, ignore_index=True)
+    middle = [name for name in found.columns if name not in (*HEAD, *TAIL)]
+    # Text that is missing is empty, as in the set.
+    texts = [name for name in middle if found[name].dtype == object]
+    found[texts] = found[texts].fillna("")
+    return found[[*HEAD, *middle, *TAIL]]
+
+
+def _of_set(
+    name: str, a: zarr.Group | None, b: zarr.Group | None, before: Lineage, after: Lineage
+) -> pd.DataFrame:
+    import pandas as pd
+
+    at_a, at_b = _candidates(a, b)
+    old, new = Side(a, before, at_a), Side(b, after, at_b)
+    keys = [pd.Index(side.column("sample_id")) for side in (old, new)]
+    # Where a key of the one stands in the other; -1 where it does not.
+    in_old, in_new = keys[0].get_indexer(keys[1]), keys[1].get_indexer(keys[0])
+    added, gone = np.flatnonzero(in_old < 0), np.flatnonzero(in_new < 0)
+    pair_new = np.flatnonzero(in_old >= 0)
+    pair_old = in_old[pair_new]
+    because = _reasons(old, new, pair_old, pair_new)
+    found = pd.concat(
+        [
+            _frame(new, added, "added"),
+            _frame(new, pair_new, "replaced").assign(
+                because=[", ".join(why) for why in because],
+                detail=["; ".join(why.values()) for why in because],
+            ),
+            _frame(old, gone, "removed"),
+        ],
+        ignore_index=True,
+    )
+    found["revision_a"] = _revisions(found["sample_id"], old, keys[0])
+    found["revision_b"] = _revisions(found["sample_id"], new, keys[1])
+    found.insert(0, "set", name)
+    return found
+
+
+def _candidates(a: zarr.Group | None, b: zarr.Group | None) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Positions of current rows that are not the same row in the other version.
+
+    Within one life of a set a row never moves or changes, so that only `current` has to be read.
+    """
+    mine, theirs = (_current(group) for group in (a, b))
+    if a is not None and b is not None and a.attrs["generation"] == b.attrs["generation"]:
+        shared = min(len(mine), len(theirs))
+        both = mine[:shared] & theirs[:shared]
+        mine[:shared] &= ~both
+        theirs[:shared] &= ~both
+    return np.flatnonzero(mine), np.flatnonzero(theirs)
+
+
+def _current(group: zarr.Group | None) -> NDArray[np.bool_]:
+    return np.zeros(0, dtype=bool) if group is None else np.asarray(array(group, "current")[:], dtype=bool)
+
+
+def _picked(stored: zarr.Array[Any], positions: NDArray[np.int64]) -> NDArray[Any]:
+    """An array at some rows: single ones are picked, many are read whole."""
+    if len(positions) == 0:
+        values = np.zeros((0, *stored.shape[1:]), dtype=stored.dtype)
+    elif len(positions) <= FEW * stored.shape[0]:
+        values = np.asarray(stored.get_orthogonal_selection((positions,)))
+    else:
+        first, last = int(positions[0]), int(positions[-1]) + 1
+        ordered = bool(np.all(np.diff(positions) > 0))
+        values = (
+            np.asarray(stored[first:last])[positions - first] if ordered else np.asarray(stored[:])[positions]
+        )
+    return values.astype(object) if stored.dtype == TEXT else values
+
+
+def _frame(side: Side, which: NDArray[np.int64], change: str) -> pd.DataFrame:
+    """Key and coordinates of rows; coordinates that none of them has are left out."""
+    import pandas as pd
+
+    columns: dict[str, Any] = {"sample_id": side.column("sample_id", which)}
+    for name in coordinates(arrays(side.group)) if side.group is not None and len(which) else []:
+        values = side.column(name, which)
+        if not np.all(_missing(values)):
+            columns[name] = values
+    return pd.DataFrame(columns).assign(change=change, because="", detail="")
+
+
+def _revisions(keys: pd.Series[Any], side: Side, index: pd.Index[Any]) -> pd.Series[Any]:
+    import pandas as pd
+
+    if side.group is None or not len(index):
+        return pd.Series(pd.NA, index=keys.index, dtype="Int64")
+    known = pd.Series(side.column("revision").astype(np.int64), index=index, dtype="Int64")
+    return known.reindex(keys).set_axis(keys.index)
+
+
+def _reasons(
+    old: Side, new: Side, pair_old: NDArray[np.int64], pair_new: NDArray[np.int64]
+) -> list[dict[str, str]]:
+    """Of each replaced row, what changed: by kind, in words."""
+    if not len(pair_old):
+        return []
+    texts = {key: (old.column(key, pair_old), new.column(key, pair_new)) for key in TEXTS}
+    recipe = _recipe(old, new)
+    moved = _moved(old, new, pair_old, pair_new)
+    inputs = texts["inputs_sha256"]
+    read = (inputs[0] != inputs[1]) & (inputs[0] != "") & (inputs[1] != "")
+    parts = _parts(old, new, pair_old, pair_new, np.flatnonzero(read), texts["content_sha256"])
+    found = []
+    for index in range(len(pair_old)):
+        why = dict(recipe)
+        why |= parts.get(index, {})
+        why |= _status(*(texts[key][side][index] for key in ("status", "reason") for side in (0, 1)))
+        if index in moved:
+            why["coordinates"] = ", ".join(moved[index])
+        origins = [str(texts["origin"][side][index]) for side in (0, 1)]
+        if origins[1] and origins[1] != origins[0]:
+            why["merged"] = f"merged from another store, commit {origins[1]}"
+        if inputs[0][index] == inputs[1][index] and "coordinates" not in why:
+            why |= _code(
+                old.versions(int(pair_old[index]), origins[0]), new.versions(int(pair_new[index]), origins[1])
+            )
+        found.append(why or {"unknown": "nothing that is recorded differs"})
+    return found
+
+
+def _recipe(old: Side, new: Side) -> dict[str, str]:
+    if old.group is None or new.group is None or old.group.attrs["recipe_id"] == new.group.attrs["recipe_id"]:
+        return {}
+    changes = recipe_changes(
+        *(json.loads(str(side.group.attrs["recipe"])) for side in (old, new) if side.group)
+    )
+    return {"recipe": ", ".join(changes)} if changes else {"code": "the engine or its numbers_version differ"}
+
+
+def _status(before: str, after: str, reason_before: str, reason_after: str) -> dict[str, str]:
+    if before != after:
+        reason = reason_after or reason_before
+        return {"status": f"{before} -> {after} ({reason})" if reason else f"{before} -> {after}"}
+    if reason_before != reason_after:
+        return {"status": f"{reason_before} -> {reason_after}"}
+    return {}
+
+
+def _code(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, str]:
+    changes = code_changes(before, after)
+    return {"code": ", ".join(changes)} if changes else {}
+
+
+def _parts(
+    old: Side,
+    new: Side,
+    pair_old: NDArray[np.int64],
+    pair_new: NDArray[np.int64],
+    which: NDArray[np.int64],
+    contents: tuple[NDArray[Any], NDArray[Any]],
+) -> dict[int, dict[str, str]]:
+    """Of rows with other inputs, which part of the inputs: read off their histories."""
+    histories = zip(
+        which, old.column("history", pair_old[which]), new.column("history", pair_new[which]), strict=True
+    )
+    found = {}
+    for index, before, after in histories:
+        same_picture = contents[0][index] == contents[1][index] if contents[0][index] else None
+        found[int(index)] = input_changes(parts_of(before), parts_of(after), same_picture)
+    return found
+
+
+def parts_of(history: str) -> dict[str, str]:
+    """Digests of the parts of a row's inputs, as its history has them; empty in older rows."""
+    try:
+        found = json.loads(history or "{}")
+    except ValueError:
+        return {}
+    parts = found.get("inputs") if isinstance(found, dict) else None
+    return {str(key): str(value) for key, value in parts.items()} if isinstance(parts, dict) else {}
+
+
+def input_changes(
+    before: Mapping[str, str], after: Mapping[str, str], same_picture: bool | None = None
+) -> dict[str, str]:
+    """Which parts of the inputs differ: by kind, in words.
+
+    Examples
+    --------
+    >>> input_changes({"voxels:image": "a", "mask:roi": "b"}, {"voxels:image": "a", "mask:roi": "c"})
+    {'mask': 'mask of roi changed'}
+    """
+    if not before or not after:
+        if same_picture:
+            return {"facts": "facts of the header changed; pixels, grids and masks are the same"}
+        return {"inputs": "inputs changed; the rows do not record which part"}
+    found: dict[str, list[str]] = {}
+    for key in sorted({*before, *after}):
+        if before.get(key) == after.get(key):
+            continue
+        part, _, role = key.partition(":")
+        kind = PARTS.get(part, part)
+        verb = "added" if key not in before else "removed" if key not in after else "changed"
+        found.setdefault(kind, []).append(f"{kind} of {role} {verb}" if role else f"{kind} {verb}")
+    return {kind: ", ".join(words) for kind, words in found.items()}
+
+
+def _moved(
+    old: Side, new: Side, pair_old: NDArray[np.int64], pair_new: NDArray[np.int64]
+) -> dict[int, list[str]]:
+    """Coordinates that differ, by row."""
+    found: dict[int, list[str]] = {}
+    if old.group is None or new.group is None:
+        return found
+    names = dict.fromkeys([*coordinates(arrays(old.group)), *coordinates(arrays(new.group))])
+    for name in names:
+        before, after = old.column(name, pair_old), new.column(name, pair_new)
+        none_before, none_after = _missing(before), _missing(after)
+        differs = (none_before != none_after) | (~none_before & ~none_after & (before != after))
+        for index in np.flatnonzero(differs):
+            words = f"{name}: {_cell(before[index])} -> {_cell(after[index])}"
+            found.setdefault(int(index), []).append(words)
+    return found
+
+
+def _missing(values: NDArray[Any]) -> NDArray[np.bool_]:
+    return np.isnan(values) if values.dtype.kind == "f" else np.asarray(values == "", dtype=bool)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, str):
+        return value or "none"
+    return "none" if np.isnan(value) else number(float(value))
+
+
+def largest_changes(repository: Repository, a: str, b: str, rows: pd.DataFrame) -> pd.DataFrame:
+    """How much values of replaced rows changed; see `Diff.values`."""
+    import pandas as pd
+
+    found: list[dict[str, Any]] = []
+    replaced = rows[rows["change"] == "replaced"]
+    for name, group in replaced.groupby("set", sort=False):
+        sides = [set_group(repository.root(commit), str(name)) for commit in (a, b)]
+        if sides[0] is not None and sides[1] is not None:
+            found += _compared(str(name), sides[0], sides[1], list(group["sample_id"]))
+    columns = ["set", "sample_id", "differing", "feature", "a", "b", "relative"]
+    return pd.DataFrame(found, columns=columns)
+
+
+def _compared(name: str, a: zarr.Group, b: zarr.Group, keys: list[str]) -> Iterator[dict[str, Any]]:
+    import pandas as pd
+
+    names_a, names_b = read_text(a, "feature"), read_text(b, "feature")
+    shared = [feature for feature in names_a if feature in set(names_b)]
+    columns = [pd.Index(names).get_indexer(shared) for names in (names_a, names_b)]
+    places = [_places(group, keys) for group in (a, b)]
+    done = np.flatnonzero(places[0][1] & places[1][1])
+    # A block at a time: as many values as one chunk holds.
+    for block in np.array_split(done, max(1, -(-len(done) // ROWS_PER_CHUNK))):
+        values = [
+            _picked(array(group, "value"), places[side][0][block])[:, columns[side]]
+            for side, group in enumerate((a, b))
+        ]
+        relative = relative_difference(*values)
+        for row, index in enumerate(block):
+            top = int(np.argmax(relative[row])) if shared else 0
+            largest = float(relative[row, top]) if shared else 0.0
+            yield {
+                "set": name,
+                "sample_id": keys[int(index)],
+                "differing": int(np.count_nonzero(relative[row])),
+                "feature": shared[top] if largest else "",
+                "a": float(values[0][row, top]) if largest else np.nan,
+                "b": float(values[1][row, top]) if largest else np.nan,
+                "relative": largest,
+            }
+
+
+def _places(group: zarr.Group, keys: list[str]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Positions of the current rows of keys, and whether each was computed."""
+    import pandas as pd
+
+    current = np.flatnonzero(_current(group))
+    index = pd.Index(_picked(array(group, "sample_id"), current))
+    positions = current[index.get_indexer(keys)]
+    return positions, np.asarray(_picked(array(group, "status"), positions) == "ok", dtype=bool)
+
+
+def relative_difference(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    """``|b - a| / max(|a|, |b|)``, value by value: 0 where both are equal or missing, 1 where one is.
+
+    Examples
+    --------
+    >>> relative_difference(np.array([1.0, 0.0, np.nan, 2.0]), np.array([1.0, 0.0, 3.0, 1.0])).tolist()
+    [0.0, 0.0, 1.0, 0.5]
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        relative = np.abs(b - a) / np.maximum(np.abs(a), np.abs(b))
+    relative = np.where((a == b) | (np.isnan(a) & np.isnan(b)), 0.0, relative)
+    # One of them missing, or infinite.
+    return np.asarray(np.where(np.isnan(relative), 1.0, relative))
