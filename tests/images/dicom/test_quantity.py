@@ -182,7 +182,7 @@ def test_a_slope_of_zero_and_look_up_tables_are_refused() -> None:
         scale_of(header(Modality="CT", ModalityLUTSequence=[Dataset()]))
 
 
-@pytest.mark.parametrize("word", ["WANGXIAOMING", "J.DOE", "MR.T", "MISTER"])
+@pytest.mark.parametrize("word", ["WANGXIAOMING", "MR_T", "MISTER"])
 def test_a_unit_that_is_somebodys_own_word_is_not_kept(word):
     mapped = ct(RescaleType="US", RealWorldValueMappingSequence=unit_map(word))
     assert scale_of(mapped).quantity == UNKNOWN
