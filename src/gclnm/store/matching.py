@@ -1,0 +1,277 @@
+"""Which rows of another store are new here, which replace ours, and which cannot be joined."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from gclnm.errors import GclnmError, InputError, StoreError
+from gclnm.store.links import named_sample
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from gclnm.store.lineage import Lineage
+
+__all__ = ["Decision", "Patients", "Prefer", "decide", "problems_of", "rename", "renamed", "shown"]
+
+Patients = Literal["same"] | Mapping[str, str] | Callable[[str], str] | None
+Prefer = Literal["own", "other"] | None
+SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What becomes of the rows that another store offers to a set; positions are those of its set.
+
+    Attributes
+    ----------
+    positions, revisions
+        Rows to write, and the revision each becomes.
+    replaced
+        Positions of our rows that they replace.
+    there
+        How many are here already.
+    kept
+        How many differ from a row of ours that was preferred.
+    differing
+        sample_ids of rows that differ from ours while nothing says which is right.
+    """
+
+    positions: tuple[int, ...]
+    revisions: tuple[int, ...]
+    replaced: tuple[int, ...]
+    there: int
+    kept: int
+    differing: tuple[str, ...]
+
+
+def shown(ids: list[str]) -> str:
+    """The first few of many ids."""
+    more = f" and {len(ids) - SHOWN} more" if len(ids) > SHOWN else ""
+    return ", ".join(repr(item) for item in ids[:SHOWN]) + more
+
+
+def renamed(patients: Patients, known: set[str]) -> dict[str, str]:
+    """The id here of every patient of the other store.
+
+    Raises
+    ------
+    InputError
+        When ``patients`` is of another kind, names patients that the other store does not have,
+        does not give text, or gives two patients one id.
+    """
+    if patients is None or patients == "same":
+        return {patient: patient for patient in known}
+    if isinstance(patients, Mapping):
+        unknown = sorted(str(patient) for patient in patients if patient not in known)
+        if unknown:
+            raise InputError(
+                f"patients= names {len(unknown)} patients that the other store does not have",
+                where=f"patients {shown(unknown)}",
+                fix="Correct them, or leave them out.",
+                code="unknown-patient",
+            )
+        given = {patient: patients.get(patient, patient) for patient in known}
+    elif callable(patients):
+        given = {patient: patients(patient) for patient in known}
+    else:
+        raise InputError(
+            'patients= must be "same", a mapping or a function',
+            fix="Pass one of them, or nothing where no id is in both stores.",
+        )
+    return _checked(given)
+
+
+def _checked(given: dict[str, str]) -> dict[str, str]:
+    wrong = sorted(old for old, new in given.items() if not isinstance(new, str) or not new)
+    if wrong:
+        raise InputError(
+            f"patients= gives {len(wrong)} patients no id, or one that is not text",
+            where=f"patients {shown(wrong)}",
+            fix="Give every patient an id that is a text.",
+        )
+    owners: dict[str, list[str]] = {}
+    for old, new in given.items():
+        owners.setdefault(new, []).append(old)
+    doubled = sorted(old for group in owners.values() if len(group) > 1 for old in group)
+    if doubled:
+        raise InputError(
+            f"patients= would make {len(doubled)} patients of the other store share an id",
+            where=f"patients {shown(doubled)}",
+            fix="Give every patient an id of their own.",
+            code="patient-collision",
+        )
+    return given
+
+
+def rename(rows: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
+    """Rows under the ids that their patients have here; the sample_id of a renamed row follows.
+
+    So does the sample that the reason of a linked row names.
+    """
+    patients = [names.get(old, old) for old in rows["patient_id"]]
+    keys = {
+        key: key if new == old else _new_key(new, key)
+        for key, old, new in zip(rows["sample_id"], rows["patient_id"], patients, strict=True)
+    }
+    reasons = [_renamed_reason(reason, keys) for reason in rows["reason"]]
+    return rows.assign(patient_id=patients, sample_id=rows["sample_id"].map(keys), reason=reasons)
+
+
+def _renamed_reason(reason: str, keys: Mapping[str, str]) -> str:
+    other = named_sample(reason)
+    return reason.removesuffix(other) + keys.get(other, other) if other else reason
+
+
+def _new_key(patient: str, sample_id: str) -> str:
+    return hashlib.sha256(f"{patient}\n{sample_id}".encode()).hexdigest()[: len(sample_id) or 24]
+
+
+def colliding(own: pd.DataFrame, theirs: pd.DataFrame) -> list[str]:
+    """Patients of both sides of whom no row comes from one store: nothing says that they are the same."""
+    mine, others = _sources(own), _sources(theirs)
+    return sorted(p for p in mine.keys() & others.keys() if p and not mine[p] & others[p])
+
+
+def _sources(rows: pd.DataFrame) -> dict[str, set[str]]:
+    pairs = rows[["patient_id", "source"]].drop_duplicates()
+    found: dict[str, set[str]] = {}
+    for patient, source in zip(pairs["patient_id"], pairs["source"], strict=True):
+        found.setdefault(patient, set()).add(source)
+    return found
+
+
+def renamed_before(own: pd.DataFrame, theirs: pd.DataFrame) -> list[str]:
+    """Patients whose rows are here already under another id: they would be there twice.
+
+    A row is known by the commit that wrote it and by its inputs, whatever its patient is called.
+    ``theirs`` holds all revisions: the one that came may have been replaced since.
+    """
+    keys = ["commit", "inputs_sha256"]
+    came = own[own["commit"].isin(theirs["commit"].unique())]
+    read = theirs[theirs["inputs_sha256"] != ""]
+    both = came[[*keys, "patient_id"]].merge(
+        read[[*keys, "patient_id"]].drop_duplicates(), on=keys, suffixes=("", "_now")
+    )
+    both["same"] = both["patient_id"] == both["patient_id_now"]
+    same = both.groupby([*keys, "patient_id"], sort=False)["same"].any().reset_index()
+    return sorted(same.loc[~same["same"], "patient_id"].unique())
+
+
+def decide(
+    own: pd.DataFrame, theirs: pd.DataFrame, prefer: Prefer, ours: Lineage, others: Lineage
+) -> Decision:
+    """What becomes of each current row of the other store.
+
+    Parameters
+    ----------
+    own, theirs
+        Rows of `row_frame`, theirs under the ids they have here; the current ones are looked at.
+    prefer
+        Which side is right where rows of two origins differ.
+    ours, others
+        The lineage of both stores, for the order of revisions of one origin.
+    """
+    here = {row.sample_id: row for row in _records(own)}
+    chosen: list[tuple[int, int]] = []
+    replaced, differing = [], []
+    there = kept = 0
+    for row in _records(theirs):
+        old = here.get(row.sample_id)
+        verdict = "new" if old is None else _verdict(old, row, ours, others)
+        if verdict == "differs" and prefer is not None:
+            verdict = "newer" if prefer == "other" else "kept"
+        if verdict in ("new", "newer"):
+            chosen.append((row.position, 1 if old is None else old.revision + 1))
+            replaced += [] if old is None else [old.position]
+        elif verdict == "differs":
+            differing.append(str(row.sample_id))
+        else:
+            there += verdict == "there"
+            kept += verdict == "kept"
+    positions, revisions = zip(*chosen, strict=True) if chosen else ((), ())
+    return Decision(positions, revisions, tuple(replaced), there, kept, tuple(differing))
+
+
+class _Record(NamedTuple):
+    position: int
+    sample_id: str
+    commit: str
+    source: str
+    status: str
+    inputs: str
+    revision: int
+
+
+def _records(rows: pd.DataFrame) -> list[_Record]:
+    current = rows[rows["current"]]
+    names = ("sample_id", "commit", "source", "status", "inputs_sha256", "revision")
+    columns = [current.index.tolist(), *(current[name].tolist() for name in names)]
+    return [_Record(*cells) for cells in zip(*columns, strict=True)]
+
+
+def _verdict(old: _Record, new: _Record, ours: Lineage, others: Lineage) -> str:
+    """ "there", "newer" or "differs": how their row stands to ours of the same key."""
+    if new.commit == old.commit:
+        return "there"
+    order = _order(old.commit, new.commit, new.source, ours, others) if new.source == old.source else 0
+    if order:
+        return "newer" if order > 0 else "there"
+    if new.inputs == old.inputs and new.status == old.status:
+        return "there"
+    # As in an append: what was computed replaces a failure, never the other way round.
+    if old.status == "failed" and new.status != "failed":
+        return "newer"
+    if new.status != "ok" and (old.status != "ok" or new.inputs in ("", old.inputs)):
+        return "there"
+    return "differs"
+
+
+def _order(own_commit: str, commit: str, source: str, ours: Lineage, others: Lineage) -> int:
+    """1 when theirs is the later of two commits of one store, -1 when ours is; 0: not one history.
+
+    A store that was copied and then written on both sides has two histories under one id.
+    """
+    for lineage, away in ((ours, commit), (others, own_commit)):
+        if lineage.store_id == source and away not in lineage.origins:
+            return 0
+    mine, other = ours.origins[own_commit].number, others.origins[commit].number
+    return (other > mine) - (other < mine)
+
+
+def problems_of(own: pd.DataFrame, theirs: pd.DataFrame, patients: Patients) -> list[GclnmError]:
+    """Why the patients of two stores cannot be joined; empty when they can.
+
+    Parameters
+    ----------
+    own, theirs
+        Rows of all sets, theirs under the ids they have here.
+    patients
+        What the user said of ids that are in both.
+    """
+    found: list[GclnmError] = []
+    again = renamed_before(own[own["current"]], theirs)
+    if again:
+        found.append(
+            StoreError(
+                f"{len(again)} patients of the other store are here already under other ids",
+                where=f"patients {shown(again)}",
+                fix="Give the same patients= as when they were merged.",
+                code="renamed-before",
+            )
+        )
+    both = [] if patients == "same" else colliding(own[own["current"]], theirs[theirs["wanted"]])
+    both = [patient for patient in both if patient not in again]
+    if both:
+        found.append(
+            StoreError(
+                f"{len(both)} patient ids are in both stores, and nothing says whether persons are, too",
+                where=f"patients {shown(both)}",
+                fix='Pass patients="same" where they are, or a mapping or function from theirs to new ids.',
+                code="patient-collision",
+            )
+        )
+    return found

@@ -1,0 +1,448 @@
+"""Rows of several stores in one: what comes along, what is refused, and what is told of it."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from gclnm.errors import InputError, StoreError
+from gclnm.recipe.recipe import Recipe
+from gclnm.store.layout import array, arrays, set_group
+from gclnm.store.lineage import Lineage, row_frame
+from gclnm.store.store import open_store
+
+
+def made(recipe, *batches, name="ct", url="memory://"):
+    """A store with one commit a batch."""
+    store = open_store(url)
+    for batch in batches:
+        store.append(name, recipe, batch)
+    return store
+
+
+def cells(store, key, *names, name="ct"):
+    """Parts of the current row of a key, as they lie in the store."""
+    group = set_group(store._repository.root(store.commit), name)
+    at = store._index(name).at(group)[key].position
+    return [np.asarray(array(group, label)[at : at + 1])[0] for label in names]
+
+
+def record(store):
+    """What the newest commit says of itself."""
+    return next(store._repository.ancestry()).metadata
+
+
+@pytest.fixture
+def ours(recipe, row):
+    return made(recipe, [row("a1", patient_id="A1"), row("a2", patient_id="A2")])
+
+
+@pytest.fixture
+def theirs(recipe, row):
+    """Another hospital: two commits, a failed row, and a row that was replaced."""
+    first = [row("b1", patient_id="B1", inputs="old"), row("b2", patient_id="B2", failed="unreadable: gone")]
+    second = [row("b1", patient_id="B1", energy_kev=70.0), row("b3", patient_id="B3", rater="张医生")]
+    return made(recipe, first, second)
+
+
+# --- what comes along
+
+
+def test_current_rows_come_and_our_own_stay(ours, theirs):
+    result = ours.merge(theirs)
+    assert sorted(ours.keys("ct").sample_id) == ["a1", "a2", "b1", "b2", "b3"]
+    assert result.sets.iloc[0][["added", "replaced", "failed", "there"]].tolist() == [3, 0, 1, 0]
+    assert result.commits == [ours.commit]
+    assert "ct: 3 rows added, 1 of them failed" in repr(result)
+    assert "<table" in result._repr_html_()
+
+
+def test_a_merged_row_is_the_other_stores_row_bit_for_bit(ours, theirs):
+    ours.merge(theirs)
+    same = (
+        "value",
+        "diagnostic",
+        "inputs_sha256",
+        "content_sha256",
+        "status",
+        "reason",
+        "history",
+        "seconds",
+    )
+    for key in ("b1", "b2", "b3"):
+        names = (*same, "seconds", "patient_id", "roi", "modality", "energy_kev")
+        for mine, other in zip(cells(ours, key, *names), cells(theirs, key, *names), strict=True):
+            np.testing.assert_array_equal(mine, other)
+    assert cells(ours, "b3", "rater") == ["张医生"]
+
+
+def test_the_origin_of_a_row_is_the_commit_that_wrote_it_there(ours, theirs):
+    newest, oldest = theirs.log().commit[0], theirs.log().commit[1]
+    ours.merge(theirs)
+    origins = [cells(ours, key, "origin")[0] for key in ("b1", "b2", "b3")]
+    assert origins == [newest, oldest, newest]
+    assert cells(ours, "a1", "origin") == [""]
+    told = record(ours)["origin"]
+    assert told["store_id"] == theirs._repository.root(theirs.commit).attrs["store_id"]
+    assert set(told["commits"]) == {newest, oldest}
+    assert all("numpy" in known["versions"] and known["time"] for known in told["commits"].values())
+
+
+def test_the_history_says_that_rows_of_another_store_came(ours, theirs):
+    ours.merge(theirs)
+    assert ours.log().what[0] == "ct: rows of another store merged, 3 rows added, 1 of them failed"
+
+
+def test_a_store_without_sets_takes_over_all_of_them(theirs, recipe, other_recipe, row):
+    theirs.append("fine", other_recipe, [row("b1", patient_id="B1")])
+    whole = open_store("memory://")
+    result = whole.merge(theirs)
+    assert result.sets.set.tolist() == ["ct", "fine"]
+    assert whole.table("ct").drop(columns="revision").equals(theirs.table("ct").drop(columns="revision"))
+    assert whole.table("ct").revision.tolist() == [1, 1]
+    assert whole.read("fine").attrs["recipe"] == theirs.read("fine").attrs["recipe"]
+    # The set is the recipe's own: extracting goes on in it.
+    whole.append("fine", other_recipe, [row("c1", patient_id="C1")])
+    assert len(whole.keys("fine")) == 2
+
+
+def test_merging_again_brings_only_what_is_new(ours, theirs, recipe, row):
+    ours.merge(theirs)
+    before = ours.commit
+    again = ours.merge(theirs)
+    assert ours.commit == before
+    assert again.sets.iloc[0][["added", "replaced", "there", "commit"]].tolist() == [0, 0, 3, ""]
+    theirs.append("ct", recipe, [row("b4", patient_id="B1")])
+    assert ours.merge(theirs).sets.iloc[0][["added", "there"]].tolist() == [1, 3]
+
+
+def test_a_row_that_they_replaced_since_becomes_our_next_revision(ours, theirs, recipe, row):
+    ours.merge(theirs)
+    theirs.append("ct", recipe, [row("b1", patient_id="B1", inputs="corrected"), row("b2", patient_id="B2")])
+    result = ours.merge(theirs)
+    assert result.sets.iloc[0][["added", "replaced"]].tolist() == [0, 2]
+    keys = ours.keys("ct").set_index("sample_id")
+    assert keys.revision[["b1", "b2", "b3"]].tolist() == [2, 2, 1]
+    assert keys.status.tolist() == ["ok"] * 5
+    np.testing.assert_array_equal(cells(ours, "b1", "value"), cells(theirs, "b1", "value"))
+
+
+def test_a_corrected_coordinate_comes_too(ours, theirs, recipe, row):
+    ours.merge(theirs)
+    theirs.append("ct", recipe, [row("b3", patient_id="B3", rater="李医生")])
+    assert ours.merge(theirs).sets.replaced[0] == 1
+    assert cells(ours, "b3", "rater") == ["李医生"]
+
+
+def test_where_picks_the_rows_that_come(ours, theirs):
+    ours.merge(theirs, where={"patient_id": ["B2", "B3"]})
+    assert ours.keys("ct").sample_id.tolist() == ["a1", "a2", "b2", "b3"]
+
+
+def test_a_copy_without_a_patient_has_no_trace_of_them(recipe, row, tmp_path):
+    kept = row("stays-here", patient_id="REMAINS")
+    gone = [row("gone-row-1", patient_id="WITHDRAWN", inputs=i) for i in ("1", "2")]
+    twin = replace(kept, sample_id="gone-twin", status="linked", reason="same-as: gone-row-1")
+    theirs = made(recipe, [kept, gone[0]], [gone[1]])
+    theirs.append("ct", recipe, [replace(twin, values=np.full(len(kept.values), np.nan))])
+    open_store(tmp_path / "copy").merge(theirs, where="patient_id != 'WITHDRAWN'")
+    text = everything(tmp_path / "copy")
+    assert "REMAINS" in text
+    assert not [
+        word for word in ("WITHDRAWN", "gone-row", "gone-twin", gone[0].inputs_sha256) if word in text
+    ]
+
+
+def everything(url):
+    """All that every commit of a store holds, as text: chunks are compressed, so bytes do not tell."""
+    repository = open_store(url, mode="r")._repository
+    found = [file.read_bytes().decode("latin-1") for file in url.rglob("*") if file.is_file()]
+    for snapshot in repository.ancestry():
+        found += [snapshot.message, str(snapshot.metadata)]
+        if "action" in snapshot.metadata:
+            for _, member in repository.root(snapshot.id).members(max_depth=None):
+                found.append(str(dict(member.attrs)))
+                if not hasattr(member, "members"):
+                    found.append(str(np.asarray(member[...]).astype(object).ravel().tolist()))
+    return "".join(found)
+
+
+def test_a_condition_on_a_coordinate_that_one_set_lacks_leaves_that_set_out(recipe, other_recipe, row):
+    store = made(recipe, [row("b1", arm="x")])
+    store.append("fine", other_recipe, [row("b1")])
+    whole = open_store("memory://")
+    assert whole.merge(store, where="arm == 'x'").sets.set.tolist() == ["ct"]
+    with pytest.raises(InputError, match="what no row has: leg"):
+        whole.merge(store, where="leg == 'x'")
+
+
+def test_coordinates_that_only_one_store_has_are_kept(recipe, row):
+    ours = made(recipe, [row("a1", arm="x")])
+    theirs = made(recipe, [row("b1", dose=2.5)])
+    ours.merge(theirs)
+    table = ours.table("ct").set_index("sample_id")
+    assert table.arm.tolist() == ["x", ""]
+    np.testing.assert_array_equal(table.dose, [np.nan, 2.5])
+
+
+def test_more_rows_than_a_batch_come_whole(recipe, row, monkeypatch):
+    monkeypatch.setattr("gclnm.store.merge.BATCH", 4)
+    ours = made(recipe, [row(f"a{i}") for i in range(3)])
+    theirs = made(
+        recipe, [row(f"b{i:02}", inputs="old") for i in range(7)], [row(f"b{i:02}") for i in range(9)]
+    )
+    ours.merge(theirs)
+    table = ours.table("ct", where="sample_id >= 'b'").drop(columns="revision")
+    assert table.equals(theirs.table("ct").drop(columns="revision"))
+    assert len(ours.keys("ct")) == 12
+
+
+# --- what is refused
+
+
+def test_another_recipe_is_refused_and_the_difference_shown(ours, other_recipe, row):
+    theirs = made(other_recipe, [row("b1")])
+    with pytest.raises(StoreError, match=r"bin_width: 25.0 -> 10.0") as caught:
+        ours.merge(theirs)
+    assert caught.value.code == "other-recipe"
+
+
+def test_all_refusals_come_before_anything_is_written(ours, recipe, other_recipe, row):
+    theirs = made(recipe, [row("b1"), row("c1", patient_id="A1")])
+    ours.append("fine", recipe, [row("f1")])
+    theirs.append("fine", other_recipe, [row("f2")])
+    before = ours.commit
+    with pytest.raises(StoreError, match="for 2 reasons") as caught:
+        ours.merge(theirs)
+    assert "bin_width" in str(caught.value)
+    assert "patients 'A1'" in str(caught.value)
+    assert ours.commit == before
+
+
+def test_a_patient_id_in_both_stores_is_refused_unless_told(ours, recipe, row):
+    theirs = made(recipe, [row("c1", patient_id="A1"), row("c2", patient_id="A2"), row("c3")])
+    with pytest.raises(StoreError, match="2 patient ids are in both stores") as caught:
+        ours.merge(theirs)
+    assert caught.value.where == "patients 'A1', 'A2'"
+    assert "A1" not in caught.value.reason
+    assert ours.merge(theirs, patients="same").sets.added[0] == 3
+    # They are told to be the same once and for all.
+    assert ours.merge(theirs).sets.there[0] == 3
+
+
+def test_a_condition_without_the_colliding_patients_is_enough(ours, recipe, row):
+    theirs = made(recipe, [row("c1", patient_id="A1"), row("c3")])
+    assert ours.merge(theirs, where="patient_id != 'A1'").sets.added[0] == 1
+
+
+@pytest.mark.parametrize("patients", [{"A1": "B-A1", "A2": "B-A2"}, lambda patient: f"B-{patient}"])
+def test_their_patients_get_new_ids(ours, recipe, row, patients):
+    theirs = made(recipe, [row("c1", patient_id="A1"), row("c2", patient_id="A2")])
+    ours.merge(theirs, patients=patients)
+    table = ours.table("ct")
+    assert table.patient_id.tolist() == ["A1", "A2", "B-A1", "B-A2"]
+    assert not {"c1", "c2"} & set(table.sample_id)
+    assert table.sample_id.str.fullmatch("[0-9a-f]+|a[12]").all()
+    # The same again brings nothing twice, a new row keeps to the new id.
+    theirs.append("ct", recipe, [row("c3", patient_id="A1", inputs="x")])
+    result = ours.merge(theirs, patients=patients)
+    assert result.sets.iloc[0][["added", "there"]].tolist() == [1, 2]
+    assert ours.table("ct").patient_id.value_counts()["B-A1"] == 2
+
+
+def test_ids_that_a_mapping_does_not_name_stay(ours, recipe, row):
+    theirs = made(recipe, [row("c1", patient_id="A1"), row("c2", patient_id="C2")])
+    ours.merge(theirs, patients={"A1": "C1"})
+    table = ours.table("ct").set_index("patient_id")
+    assert table.index.tolist() == ["A1", "A2", "C1", "C2"]
+    assert table.sample_id["C2"] == "c2"
+
+
+def test_other_names_for_patients_that_came_before_are_refused(ours, recipe, row):
+    theirs = made(recipe, [row("c1", patient_id="A1", inputs="1")], [row("c2", patient_id="C2", inputs="2")])
+    ours.merge(theirs, patients={"A1": "C1"})
+    for other in ({"A1": "D1"}, {"A1": "C1", "C2": "D2"}, {"C2": "C1", "A1": "E1"}):
+        with pytest.raises(StoreError, match="here already under other ids"):
+            ours.merge(theirs, patients=other)
+    # Even when their row was replaced in the meantime.
+    theirs.append("ct", recipe, [row("c1", patient_id="A1", inputs="new")])
+    with pytest.raises(StoreError, match="here already under other ids"):
+        ours.merge(theirs, patients={"A1": "D1"})
+
+
+@pytest.mark.parametrize(
+    ("patients", "words"),
+    [
+        ({"A1": "X", "A2": "X"}, "make 2 patients of the other store share an id"),
+        ({"A1": "A2"}, "make 2 patients of the other store share an id"),
+        ({"Z": "X"}, "names 1 patients that the other store does not have"),
+        ({"A1": ""}, "gives 1 patients no id"),
+        ({"A1": 7}, "gives 1 patients no id"),
+        (3, "must be"),
+    ],
+)
+def test_a_renaming_that_cannot_be_is_refused(ours, recipe, row, patients, words):
+    theirs = made(recipe, [row("c1", patient_id="A1"), row("c2", patient_id="A2")])
+    with pytest.raises(InputError, match=words):
+        ours.merge(theirs, patients=patients)
+
+
+def test_a_new_id_that_is_one_of_our_patients_is_refused(ours, recipe, row):
+    theirs = made(recipe, [row("c1", patient_id="C1")])
+    with pytest.raises(StoreError, match="1 patient ids are in both stores"):
+        ours.merge(theirs, patients={"C1": "A1"})
+
+
+def test_rows_that_differ_are_refused_unless_one_side_is_preferred(ours, recipe, row):
+    theirs = made(recipe, [row("a1", patient_id="A1", inputs="theirs"), row("a2", patient_id="A2")])
+    with pytest.raises(StoreError, match="1 rows are in both stores with other inputs") as caught:
+        ours.merge(theirs, patients="same")
+    assert "'a1'" in caught.value.where
+    kept = ours.merge(theirs, patients="same", prefer="own")
+    assert kept.sets.iloc[0][["added", "replaced", "there", "kept"]].tolist() == [0, 0, 1, 1]
+    taken = ours.merge(theirs, patients="same", prefer="other")
+    assert taken.sets.iloc[0][["added", "replaced", "there"]].tolist() == [0, 1, 1]
+    np.testing.assert_array_equal(cells(ours, "a1", "value"), cells(theirs, "a1", "value"))
+    assert ours.merge(theirs, patients="same").commits == []
+
+
+def test_a_computed_row_replaces_a_failure_and_never_the_other_way_round(recipe, row):
+    good = [row("s1", patient_id="S"), row("s2", patient_id="S", failed="unreadable: gone", unread=True)]
+    bad = [row("s1", patient_id="S", failed="unreadable: gone", unread=True), row("s2", patient_id="S")]
+    ours, theirs = made(recipe, good), made(recipe, bad)
+    result = ours.merge(theirs, patients="same")
+    assert result.sets.iloc[0][["replaced", "there"]].tolist() == [1, 1]
+    assert ours.keys("ct").status.tolist() == ["ok", "ok"]
+
+
+def test_text_where_we_have_numbers_is_refused_by_name(recipe, row):
+    ours = made(recipe, [row("a1", dose=2.0)])
+    theirs = made(recipe, [row("b1", dose="two")])
+    with pytest.raises(StoreError, match="text in one store and numbers in the other") as caught:
+        ours.merge(theirs)
+    assert "dose" in caught.value.where
+
+
+def test_a_store_is_not_merged_into_itself_or_a_copy_of_itself(recipe, row, tmp_path):
+    made(recipe, [row("a1")], url=tmp_path / "one")
+    shutil.copytree(tmp_path / "one", tmp_path / "two")
+    for other in ("one", "two"):
+        with pytest.raises(StoreError, match="the other store is this one, or a copy of it"):
+            open_store(tmp_path / "one").merge(tmp_path / other)
+
+
+def test_prefer_is_one_of_two_words(ours, theirs):
+    with pytest.raises(InputError, match="prefer is 'mine'"):
+        ours.merge(theirs, prefer="mine")
+
+
+# --- chains
+
+
+def test_a_row_merged_twice_keeps_its_first_origin(ours, theirs):
+    middle = open_store("memory://")
+    middle.merge(theirs)
+    ours.merge(middle)
+    assert cells(ours, "b1", "origin") == cells(middle, "b1", "origin") == [theirs.commit]
+    known = record(ours)["origin"]["commits"][theirs.commit]
+    assert known["store_id"] == Lineage(theirs._repository).store_id
+    # From its own store it is not news, nor a collision.
+    assert ours.merge(theirs).commits == []
+
+
+def test_our_rows_come_back_from_another_store_without_harm(ours, theirs, recipe, row):
+    theirs.merge(ours)
+    ours.append("ct", recipe, [row("a1", patient_id="A1", inputs="corrected")])
+    result = ours.merge(theirs)
+    assert result.sets.iloc[0][["added", "replaced", "there"]].tolist() == [3, 0, 2]
+    assert ours.keys("ct").set_index("sample_id").revision["a1"] == 2
+    # And the correction reaches them.
+    assert theirs.merge(ours).sets.iloc[0][["added", "replaced"]].tolist() == [0, 1]
+
+
+def test_an_older_copy_of_a_third_stores_row_replaces_nothing(theirs, recipe, row):
+    old, new = open_store("memory://"), open_store("memory://")
+    old.merge(theirs)
+    theirs.append("ct", recipe, [row("b1", patient_id="B1", inputs="corrected")])
+    new.merge(theirs)
+    assert new.merge(old).commits == []
+    assert old.merge(new).sets.replaced[0] == 1
+    np.testing.assert_array_equal(cells(old, "b1", "value"), cells(theirs, "b1", "value"))
+
+
+def test_copies_that_went_different_ways_are_no_revisions_of_each_other(recipe, row, tmp_path):
+    made(recipe, [row("s1", patient_id="S"), row("s2", patient_id="S")], url=tmp_path / "one")
+    shutil.copytree(tmp_path / "one", tmp_path / "two")
+    for name in ("one", "two"):
+        open_store(tmp_path / name).append("ct", recipe, [row("s1", patient_id="S", inputs=name)])
+    joined = open_store("memory://")
+    joined.merge(tmp_path / "one")
+    with pytest.raises(StoreError, match="1 rows are in both stores with other inputs"):
+        joined.merge(tmp_path / "two")
+    joined.merge(tmp_path / "two", prefer="other")
+    np.testing.assert_array_equal(
+        cells(joined, "s1", "value"), cells(open_store(tmp_path / "two"), "s1", "value")
+    )
+
+
+def test_every_row_of_a_frame_knows_its_commit(theirs):
+    frame = row_frame(set_group(theirs._repository.root(theirs.commit), "ct"), Lineage(theirs._repository))
+    newest, oldest = theirs.log().commit[0], theirs.log().commit[1]
+    assert frame.commit.tolist() == [oldest, oldest, newest, newest]
+    assert frame.current.tolist() == [False, True, True, True]
+
+
+# --- several at once
+
+
+def test_merges_and_appends_at_the_same_time_lose_nothing(recipe, row, tmp_path):
+    url = tmp_path / "whole"
+    open_store(url)
+    stores = [made(recipe, [row(f"{c}{i}") for i in range(4)]) for c in "bcd"]
+    work = [lambda store=store: open_store(url).merge(store) for store in stores]
+    work += [lambda i=i: open_store(url).append("ct", recipe, [row(f"a{i}")]) for i in range(3)]
+    errors = []
+
+    def run(task):
+        try:
+            task()
+        except Exception as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=run, args=(task,)) for task in work]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    whole = open_store(url)
+    assert len(whole.keys("ct")) == 15
+    assert len(whole.table("ct")) == 15
+    assert whole.log().added.sum() == 15
+
+
+def test_a_row_out_of_bounds_in_the_other_store_leaves_ours_as_it_was(ours, theirs):
+    def damage(root):
+        group = set_group(root, "ct")
+        arrays(group)["value"][-1] = np.inf
+        from gclnm.store.write import note_of
+
+        return note_of("ct", group, "append")
+
+    theirs._repository.commit(damage)
+    before = ours.commit
+    with pytest.raises(InputError, match="Nothing was written"):
+        ours.merge(theirs)
+    assert ours.commit == before
+
+
+def test_the_recipe_of_a_merged_set_is_a_recipe(theirs, recipe):
+    whole = open_store("memory://")
+    whole.merge(theirs)
+    import json
+
+    assert Recipe(**json.loads(whole.read("ct").attrs["recipe"])).id == recipe.id
