@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gclnm.errors import InputError
+from gclnm.store.features import chosen_features
 from gclnm.store.layout import array, read_text
-from gclnm.store.read import chosen_features
 from gclnm.store.words import number
 
 if TYPE_CHECKING:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import ast
-import difflib
-from collections.abc import Collection, Mapping, Sequence
-from fnmatch import fnmatchcase
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gclnm.catalog.expressions import texts_quoted
 from gclnm.errors import InputError, StoreError
+from gclnm.store.features import Select, chosen_features, read_selections
 from gclnm.store.layout import (
     DIAGNOSTIC,
     FEATURE_TEXTS,
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Select", "Where", "dataset"]
 
-Select = str | Sequence[str] | None
 Where = str | Mapping[str, Any] | None
 # Text of a row that is long and read one at a time (explain).
 LONG = ("history",)
@@ -66,7 +64,8 @@ def dataset(repository: Repository, snapshot: str, name: str, select: Select, wh
     group = existing_set(repository.root(snapshot), name, repository.url)
     stored = arrays(group)
     rows, known, names = chosen_rows(stored, where)
-    columns = chosen_features(list(read_text(group, "feature")), select)
+    selections = {} if select is None else read_selections(group)
+    columns = chosen_features(list(read_text(group, "feature")), select, selections)
     place = {
         "sample": _as_slice(rows, stored["value"].shape[0]),
         "feature": _as_slice(columns, stored["value"].shape[1]),
@@ -211,29 +210,6 @@ def _bad_where(where: object) -> InputError:
         where=repr(where),
         fix="""Write it like "modality == 'CT' and energy_kev in [40, 70]", or as a mapping.""",
     )
-
-
-def chosen_features(names: list[str], select: Select) -> NDArray[np.int64]:
-    """Positions of features by name or pattern (``original_glcm_*``), in the order asked for."""
-    if select is None:
-        return np.arange(len(names))
-    wanted = [select] if isinstance(select, str) else list(select)
-    place = {name: index for index, name in enumerate(names)}
-    found: dict[int, None] = {}
-    for item in wanted:
-        hits = (
-            [place[item]] if item in place else [i for i, name in enumerate(names) if fnmatchcase(name, item)]
-        )
-        if not hits:
-            near = difflib.get_close_matches(item, names, n=3, cutoff=0.5) or names[:3]
-            raise StoreError(
-                "the set has no such feature",
-                where=repr(item),
-                fix=f"Near it: {', '.join(near)}. Patterns have * in them.",
-                code="unknown-feature",
-            )
-        found.update(dict.fromkeys(hits))
-    return np.array(list(found), dtype=np.int64)
 
 
 def to_table(data: xr.Dataset, diagnostics: bool = False) -> pd.DataFrame:

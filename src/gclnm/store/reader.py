@@ -15,10 +15,13 @@ from gclnm.store.dictionary import columns_of
 from gclnm.store.diff import Diff, diff
 from gclnm.store.explain import Explanation, explain
 from gclnm.store.history import At, log, resolve
+from gclnm.store.join import Tables, dataset_with
 from gclnm.store.keys import KeyIndex, key_table
 from gclnm.store.layout import array, set_group, set_names
-from gclnm.store.read import Select, Where, dataset, to_table
+from gclnm.store.read import Select, Where, to_table
 from gclnm.store.repository import Repository
+from gclnm.store.selections import selection_list
+from gclnm.store.tables import read_table, table_list
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,6 +60,7 @@ class StoreReader:
         select: Select = None,
         dims: Sequence[str] | None = None,
         where: Where = None,
+        tables: Tables = None,
     ) -> xr.Dataset:
         """A set as a dataset; its values stay in the store until they are used.
 
@@ -68,7 +72,7 @@ class StoreReader:
             A tag, a commit (or the start of its id), or a date; the newest state by default. A time
             without a zone is UTC, as in `log`; a date alone means its end.
         select
-            Features by name or pattern (``"original_glcm_*"``), one or several.
+            Features by name, pattern (``"original_glcm_*"``) or name of a selection, one or several.
         dims
             Coordinates to lay the rows out along, for example ``("patient_id", "roi", "phase")``;
             gives a cube in memory, NaN where no row is.
@@ -77,6 +81,9 @@ class StoreReader:
             values, spelled as in the set: modalities are DICOM's (``"PT"``, ``"MR"``). No row that
             fits is no error, but an empty dataset. Rows are current, ok and unperturbed unless it
             names ``current``, ``status`` or ``perturbation`` itself.
+        tables
+            Clinical tables, as they were at the same commit: their columns become coordinates of the
+            rows, NaN or ``""`` where a table says nothing; ``where`` may name them.
 
         Returns
         -------
@@ -88,9 +95,11 @@ class StoreReader:
         Raises
         ------
         StoreError
-            When set, version or feature do not exist, or two rows share a place in the cube.
+            When set, version, feature or table do not exist, a table matches no row or has a column that
+            rows have already, or two rows share a place in the cube.
         """
-        data = dataset(self._repository, resolve(self._repository, at), name, select, where)
+        snapshot = resolve(self._repository, at)
+        data = dataset_with(self._repository, snapshot, name, select, where, tables)
         return data if dims is None else to_cube(data, dims)
 
     def table(
@@ -100,13 +109,14 @@ class StoreReader:
         at: At = None,
         select: Select = None,
         where: Where = None,
+        tables: Tables = None,
         diagnostics: bool = False,
     ) -> pd.DataFrame:
         """A set as a wide table: coordinates first, then one column a feature. Arguments as in `read`.
 
         With ``diagnostics`` the diagnostics follow the coordinates, as ``diagnostic_<name>``.
         """
-        return to_table(self.read(name, at=at, select=select, where=where), diagnostics)
+        return to_table(self.read(name, at=at, select=select, where=where, tables=tables), diagnostics)
 
     def sets(self) -> pd.DataFrame:
         """The sets: recipe, engine, features, and how many rows are ok, failed, replaced."""
@@ -193,6 +203,35 @@ class StoreReader:
         """
         return check(self._repository, values)
 
+    def tables(self, at: At = None) -> pd.DataFrame:
+        """The clinical tables: name, keys, rows, columns besides the keys, and the commit that wrote them."""
+        return table_list(self._repository, resolve(self._repository, at))
+
+    def get_table(self, name: str, at: At = None) -> pd.DataFrame:
+        """A clinical table as it was put, sorted by its keys; yes/no is 1 and 0, missing NaN or ``""``.
+
+        What is known of its columns (header, value map) stands in ``.attrs``.
+
+        Raises
+        ------
+        StoreError
+            When there is no such table or version.
+        """
+        root = self._repository.root(resolve(self._repository, at))
+        frame, about = read_table(root, name)
+        frame.attrs.update(about)
+        return frame
+
+    def selections(self, name: str, at: At = None) -> pd.DataFrame:
+        """The named selections of a set's features: selection, number of features, commit, names.
+
+        Raises
+        ------
+        StoreError
+            When there is no such set or version.
+        """
+        return selection_list(self._repository, resolve(self._repository, at), name)
+
     def log(self) -> pd.DataFrame:
         """The history, newest first: time (UTC), commit, set, what happened, tags."""
         return log(self._repository)
@@ -244,6 +283,7 @@ class StoreReader:
         at: At = None,
         select: Select = None,
         where: Where = None,
+        tables: Tables = None,
         diagnostics: bool = False,
     ) -> Path:
         """Write a set as one Parquet file, with recipe and commit in its metadata (key ``gclnm``).
@@ -251,7 +291,7 @@ class StoreReader:
         Beside it lies ``<stem>.columns.csv``: what each column is, with unit, family, image and IBSI
         code. Folders are made. Arguments as in `table`.
         """
-        data = self.read(name, at=at, select=select, where=where)
+        data = self.read(name, at=at, select=select, where=where, tables=tables)
         return export.to_parquet(to_table(data, diagnostics), fspath(path), columns_of(data, diagnostics))
 
     def to_csv(
@@ -262,6 +302,7 @@ class StoreReader:
         at: At = None,
         select: Select = None,
         where: Where = None,
+        tables: Tables = None,
         diagnostics: bool = False,
     ) -> Path:
         """Write a set as one CSV file; numbers read back the same to the last bit.
@@ -269,7 +310,7 @@ class StoreReader:
         Beside it lie ``<stem>.columns.csv``, what each column is, and ``<stem>.recipe.json``, the set,
         its commit and its recipe. Folders are made. Arguments as in `table`.
         """
-        data = self.read(name, at=at, select=select, where=where)
+        data = self.read(name, at=at, select=select, where=where, tables=tables)
         return export.to_csv(to_table(data, diagnostics), fspath(path), columns_of(data, diagnostics))
 
     # --- showing
