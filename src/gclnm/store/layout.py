@@ -45,23 +45,24 @@ SETS = "sets"
 SET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 TEXT = np.dtypes.StringDType()
-# Appends touch the last chunk only and a row costs one chunk: 512 rows of all features. What has one
-# value a row is read whole at every opening: longer chunks, a third of the time at 1e5 rows.
+# An append writes the last chunk of every array again and a row is read from one chunk: 512 rows of all
+# features. What has one value a row is read whole, where short chunks cost: 4,096 texts, 65,536 numbers.
 ROWS_PER_CHUNK = 512
-KEYS_PER_CHUNK = 2048
+TEXTS_PER_CHUNK = 4096
+NUMBERS_PER_CHUNK = 65536
 
 # One value a row that is not a coordinate.
 ROW_ARRAYS: dict[str, tuple[DTypeLike, int, Any]] = {
-    "sample_id": (TEXT, KEYS_PER_CHUNK, ""),
-    "revision": (np.int32, KEYS_PER_CHUNK, 0),
-    "current": (np.bool_, KEYS_PER_CHUNK, False),
-    "inputs_sha256": (TEXT, KEYS_PER_CHUNK, ""),
-    "content_sha256": (TEXT, KEYS_PER_CHUNK, ""),
-    "origin": (TEXT, KEYS_PER_CHUNK, ""),
-    "status": (TEXT, KEYS_PER_CHUNK, ""),
-    "reason": (TEXT, KEYS_PER_CHUNK, ""),
+    "sample_id": (TEXT, TEXTS_PER_CHUNK, ""),
+    "revision": (np.int32, NUMBERS_PER_CHUNK, 0),
+    "current": (np.bool_, NUMBERS_PER_CHUNK, False),
+    "inputs_sha256": (TEXT, TEXTS_PER_CHUNK, ""),
+    "content_sha256": (TEXT, TEXTS_PER_CHUNK, ""),
+    "origin": (TEXT, TEXTS_PER_CHUNK, ""),
+    "status": (TEXT, TEXTS_PER_CHUNK, ""),
+    "reason": (TEXT, TEXTS_PER_CHUNK, ""),
     "history": (TEXT, ROWS_PER_CHUNK, ""),
-    "seconds": (np.float64, KEYS_PER_CHUNK, float("nan")),
+    "seconds": (np.float64, NUMBERS_PER_CHUNK, float("nan")),
 }
 FEATURE_TEXTS = ("feature", "image_type", "family", "ibsi_code", "unit")
 # A dimension cannot carry the name of an array that has two dimensions, so it is not "diagnostic".
@@ -216,7 +217,8 @@ def add_coordinate(group: zarr.Group, name: str, kind: str, rows: int) -> zarr.A
     """A new coordinate; rows written before it was known have no value in it."""
     dtype: DTypeLike = TEXT if kind == "str" else np.float64
     fill = "" if kind == "str" else np.nan
-    made = _growing(group, name, (), ("sample",), dtype, KEYS_PER_CHUNK, fill)
+    chunk = TEXTS_PER_CHUNK if kind == "str" else NUMBERS_PER_CHUNK
+    made = _growing(group, name, (), ("sample",), dtype, chunk, fill)
     made.resize((rows,))
     return made
 

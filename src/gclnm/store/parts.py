@@ -15,40 +15,18 @@ if TYPE_CHECKING:
 
 __all__ = ["Columns", "part"]
 
-Positions = slice | NDArray[np.int64] if TYPE_CHECKING else Any
-# Rows in any order are picked from their whole span when they fill a good part of it and it is this
-# small: zarr picks single rows ten times slower than NumPy does from what was read in one piece.
-SPAN_BYTES = 2**26
-FILLED = 4
-
 
 def part(stored: zarr.Array[Any], key: tuple[Any, ...]) -> NDArray[Any]:
     """Part of an array by a slice, whole number or positions along each dimension.
 
     Text comes as str objects: what pandas, xarray and scikit-learn understand.
     """
-    rows, rest = key[0], key[1:]
-    if isinstance(rows, np.ndarray) and rows.size and _is_dense(stored, rows, rest):
-        first = int(rows.min())
-        return plain(_read(stored, (slice(first, int(rows.max()) + 1), *rest))[rows - first])
     return plain(_read(stored, key))
 
 
 def _read(stored: zarr.Array[Any], key: tuple[Any, ...]) -> NDArray[Any]:
     # One text alone comes as str, which NumPy would turn into its fixed-length type.
     return np.asarray(stored.get_orthogonal_selection(key), dtype=stored.dtype)
-
-
-def _is_dense(stored: zarr.Array[Any], rows: NDArray[Any], rest: tuple[Any, ...]) -> bool:
-    span = int(rows.max()) - int(rows.min()) + 1
-    width = int(np.prod([_length(item, size) for item, size in zip(rest, stored.shape[1:], strict=True)]))
-    return span <= FILLED * rows.size and span * width * stored.dtype.itemsize <= SPAN_BYTES
-
-
-def _length(item: Any, size: int) -> int:
-    if isinstance(item, slice):
-        return len(range(*item.indices(size)))
-    return int(np.size(item))
 
 
 def plain(values: NDArray[Any]) -> NDArray[Any]:
