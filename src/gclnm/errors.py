@@ -10,6 +10,7 @@ __all__ = [
     "GclnmError",
     "GeometryError",
     "InputError",
+    "NetworkFolderWarning",
     "QuantityError",
     "ReadError",
     "RecipeError",
@@ -134,3 +135,7 @@ class ClusterError(GclnmError, RuntimeError):
     """The processes that compute could not be started, or went away."""
 
     default_code = "cluster"
+
+
+class NetworkFolderWarning(UserWarning):
+    """A store lies on a network file system, where its lock may not hold between machines."""

@@ -13,7 +13,7 @@ import zarr
 
 from gclnm.errors import InputError, StoreError
 from gclnm.store.layout import FORMAT_KEY
-from gclnm.store.repository import LOCK_FILE, UNFINISHED
+from gclnm.store.places import LOCK_FILE, UNFINISHED
 from gclnm.store.store import open_store
 
 
@@ -128,10 +128,9 @@ def test_a_storage_of_the_users_own_can_be_given(recipe, row):
     assert len(open_store("s3://bucket/features", mode="r", storage=storage).keys("ct")) == 1
 
 
-@pytest.mark.parametrize("url", ["s3://bucket/features", "ftp://host/x"])
-def test_an_address_that_needs_a_storage_says_so(url):
+def test_an_address_that_needs_a_storage_says_so():
     with pytest.raises(InputError, match="storage="):
-        open_store(url)
+        open_store("ftp://host/x")
 
 
 def test_an_unknown_mode_is_refused(tmp_path):

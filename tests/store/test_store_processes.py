@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from gclnm.errors import StoreError
-from gclnm.store import repository
+from gclnm.store import places, repository
 from gclnm.store.store import FeatureStore, open_store
 
 WRITER = Path(__file__).with_name("writer.py")
@@ -122,7 +122,7 @@ def test_threads_that_write_at_once_lose_nothing(tmp_path, recipe, row):
 
 
 def test_a_lock_that_is_never_given_back_is_reported(tmp_path, recipe, row, monkeypatch):
-    monkeypatch.setattr(repository, "LOCK_SECONDS", 0.2)
+    monkeypatch.setattr(places, "LOCK_SECONDS", 0.2)
     store = open_store(tmp_path / "f")
     other = open_store(tmp_path / "f")
     with other._repository.writing(), pytest.raises(StoreError, match="another process has held"):
