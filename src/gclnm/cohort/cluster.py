@@ -48,7 +48,7 @@ class _Worker(ProcessInterface):  # type: ignore[misc]
 
     It is started by command line, so the user's script is not imported again: no main guard is
     needed. It has its own process group, so that Ctrl-C reaches the client only, which then stops
-    the workers in order. When the client is killed, the worker loses its scheduler and ends.
+    the workers in order. When the client is killed, the worker ends by itself.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class _Worker(ProcessInterface):  # type: ignore[misc]
     ) -> None:
         super().__init__(name=name)
         self.command = [sys.executable, "-m", "dask", "spec", scheduler, "--spec"]
-        self.command.append(json.dumps({"cls": "distributed.Nanny", "opts": options}))
+        self.command.append(json.dumps({"cls": "gclnm.cohort.nanny.Guard", "opts": options}))
         self.log, self.started = log, started
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -215,6 +215,7 @@ def _specification(workers: int, log: IO[bytes], started: list[subprocess.Popen[
         "dashboard": False,
         "silence_logs": logging.CRITICAL,
         "death_timeout": START_SECONDS,
+        "client": os.getpid(),
     }
     scheduler = {
         "host": host,
