@@ -80,6 +80,26 @@ def grow(mask: str, to: str | None = None) -> str:
     return to or mask
 
 
+def wipe(mask: str) -> None:
+    """Leave one voxel of the ROI, which has no shape."""
+    import SimpleITK as sitk
+
+    image = sitk.ReadImage(mask)
+    labels = sitk.GetArrayFromImage(image)
+    labels[:] = 0
+    labels[0, 0, 0] = 1
+    small = sitk.GetImageFromArray(labels)
+    small.CopyInformation(image)
+    sitk.WriteImage(small, mask)
+
+
+def brighten(image: str) -> None:
+    """Add 10 to every voxel."""
+    import SimpleITK as sitk
+
+    sitk.WriteImage(sitk.ReadImage(image) + 10, image)
+
+
 def revisions(store: FeatureStore) -> list[int]:
     return sorted(store.keys("tiny")["revision"])
 
@@ -117,13 +137,37 @@ def test_a_newer_structure_set_replaces_the_row(
 
 def test_an_image_that_changed_is_computed_again(make_samples: Any, again: Extract) -> None:
     samples = make_samples(2)
-    again(samples)
-    changed, same = (Path(s.images["image"].files[0]) for s in samples)
-    changed.write_bytes(same.read_bytes())
+    before = again(samples)
+    brighten(samples[0].images["image"].files[0])
     run = again(samples)
     assert numbers(run) == (1, 1, 0)
-    values = run.dataset["value"].sel(feature="original_firstorder_Mean").values
-    assert values[0] == values[1]
+    first, now = (r.dataset["value"].sel(feature="original_firstorder_Mean").values for r in (before, run))
+    assert now - first == pytest.approx([10.0, 0.0], abs=1e-4)
+
+
+def test_a_failed_row_whose_contour_was_corrected_is_computed_without_being_asked(
+    make_samples: Any,
+    again: Extract,
+    store: FeatureStore,
+    measured: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    samples = make_samples(2)
+    mask = Path(samples[0].masks["roi"].file)
+    whole = mask.read_bytes()
+    wipe(str(mask))
+    assert numbers(again(samples)) == (1, 0, 1)
+    os.utime(mask, (1.0, 1.0))
+    tries = len(measured)
+    left = again(samples)  # read and found equal
+    assert (numbers(left), left.failed["tried"].item()) == ((0, 1, 1), False)
+    assert len(measured) == tries
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "gclnm.cohort.cluster", None)
+        assert numbers(again(samples)) == (0, 1, 1)
+    mask.write_bytes(whole)
+    assert numbers(again(samples)) == (1, 1, 0)
+    assert revisions(store) == [1, 2]
 
 
 def test_a_file_that_only_looks_changed_is_read_and_not_measured(

@@ -89,25 +89,45 @@ def test_nothing_to_do_computes_nothing_and_starts_nothing(
     assert second.commit == first.commit
 
 
-def test_a_failed_row_is_left_reported_and_tried_again_when_asked(
-    make_samples: Any, recipe: Recipe, client: Client
+def test_a_failed_row_is_left_and_reported_until_its_files_change(
+    make_samples: Any, recipe: Recipe, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     good, other = make_samples(2)
+    image = Path(other.images["image"].files[0])
+    content = image.read_bytes()
+    image.write_bytes(b"nothing that can be read")
     store = gclnm.open_store("memory://")
-    extract([good, broken(other)], recipe, store=store, client=client, progress=False)
-    left = extract([good, other], recipe, store=store, client=client, progress=False)
+    extract([good, other], recipe, store=store, client=client, progress=False)
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "gclnm.cohort.cluster", None)
+        left = extract([good, other], recipe, store=store, progress=False)
     assert (left.done, left.skipped, len(left.failed)) == (0, 1, 1)
     assert left.failed["reason"].item()
     assert list(left.failed.columns) == list(
         extract([good], recipe, store=store, client=client, progress=False).failed.columns
     )
     assert not left.failed["tried"].item()
-    again = extract([good, other], recipe, store=store, client=client, retry_failed=True, progress=False)
+    tried = extract([good, other], recipe, store=store, client=client, retry_failed=True, progress=False)
+    assert (tried.done, len(tried.failed), tried.failed["tried"].item()) == (0, 1, True)
+    image.write_bytes(content)
+    again = extract([good, other], recipe, store=store, client=client, progress=False)
     assert (again.done, again.skipped, len(again.failed)) == (1, 1, 0)
     assert dict(zip(store.keys("tiny")["sample_id"], store.keys("tiny")["revision"], strict=True)) == {
         good.sample_id: 1,
         other.sample_id: 2,
     }
+
+
+def test_a_sample_whose_file_is_missing_starts_no_cluster_until_it_is_there(
+    make_samples: Any, recipe: Recipe, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (sample,) = make_samples(1)
+    store = gclnm.open_store("memory://")
+    extract([broken(sample)], recipe, store=store, client=client, progress=False)
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "gclnm.cohort.cluster", None)
+        assert len(extract([broken(sample)], recipe, store=store, progress=False).failed) == 1
+    assert extract([sample], recipe, store=store, client=client, progress=False).done == 1
 
 
 def test_a_corrected_coordinate_replaces_the_row(make_samples: Any, recipe: Recipe, client: Client) -> None:
@@ -168,7 +188,7 @@ def test_ctrl_c_keeps_what_was_done(
     enter = ledger.Ledger.enter
 
     def interrupted(self: Any, *arguments: Any) -> None:
-        if self.done == 2:
+        if len(self.commits.waiting) == 2:
             raise KeyboardInterrupt
         enter(self, *arguments)
 

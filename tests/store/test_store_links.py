@@ -155,15 +155,54 @@ def test_a_link_retires_the_refusal_in_one_commit_that_says_so(
     assert store.link("ct", {"x1": "a1"}) is None
 
 
-def test_rows_of_a_linked_sample_are_left_out(
-    store: FeatureStore, recipe: Recipe, row: RowMaker, first: Row, twin: Row
-) -> None:
+def linked(store: FeatureStore, recipe: Recipe, first: Row, twin: Row) -> None:
     store.append("ct", recipe, [first])
     store.link("ct", {"x1": "a1"}, coords={"x1": twin.coords})
-    failed = replace(row("x1", failed="engine: x"), coords=twin.coords)
-    assert store.append("ct", recipe, [twin]) is None
-    assert store.append("ct", recipe, [failed]) is None
-    assert status(store) == {"a1": "ok", "x1": "linked"}
+    assert store.offer("ct", recipe, [twin]).written == frozenset()
+
+
+def test_a_linked_sample_with_the_same_content_adds_no_row_and_is_known_from_then_on(
+    store: FeatureStore, recipe: Recipe, first: Row, twin: Row
+) -> None:
+    linked(store, recipe, first, twin)
+    keys = store.keys("ct").set_index("sample_id")
+    assert keys.loc["x1", "inputs_sha256"] == twin.inputs_sha256
+    assert (keys.loc["x1", "status"], keys.loc["a1", "revision"]) == ("linked", 1)
+    assert store.offer("ct", recipe, [twin]).commit is None
+    unreadable = replace(
+        twin, status="failed", reason="unreadable: x", inputs_sha256="", values=twin.values * np.nan
+    )
+    assert store.offer("ct", recipe, [unreadable]).commit is None
+
+
+def test_a_correction_of_a_linked_sample_is_a_revision_of_the_row_that_it_counts_as(
+    store: FeatureStore, recipe: Recipe, row: RowMaker, first: Row, twin: Row
+) -> None:
+    linked(store, recipe, first, twin)
+    before = store.commit
+    corrected = of_series(row("x1", patient_id="X", inputs="corrected"), "9.8")
+    assert store.offer("ct", recipe, [corrected]).written == {"x1"}
+    now = store.read("ct")
+    assert list(now["sample_id"].values) == ["a1"]
+    assert (now["patient_id"].item(), now["series_uid"].item(), now["revision"].item()) == ("A", "1.2", 2)
+    assert now["value"].values[0].tolist() == corrected.values.tolist()
+    assert store.read("ct", at=before)["value"].values[0].tolist() == first.values.tolist()
+    assert status(store)["x1"] == "linked"
+
+
+def test_of_several_samples_that_count_as_one_row_a_batch_writes_one_revision(
+    store: FeatureStore, recipe: Recipe, row: RowMaker, first: Row, twin: Row
+) -> None:
+    other = of_series(row("y1", patient_id="Y"), "7.7", first)
+    store.append("ct", recipe, [first, twin, other])
+    store.link("ct", {"x1": "a1", "y1": "a1"})
+    news = [of_series(row(key, patient_id=key, inputs="new"), "9.8") for key in ("x1", "y1")]
+    assert store.offer("ct", recipe, news).written == {"x1"}
+    everything = store.read("ct", where={"sample_id": "a1", "current": [True, False]})
+    assert sorted(zip(everything["revision"].values, everything["current"].values, strict=True)) == [
+        (1, False),
+        (2, True),
+    ]
 
 
 def test_a_computed_row_can_be_linked_so_that_a_doubled_set_is_repaired(

@@ -11,11 +11,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gclnm.catalog.memory import Memory, fingerprints, memory_file
-from gclnm.cohort.commits import Commits
 from gclnm.cohort.extraction import Extraction
 from gclnm.cohort.interrupt import CtrlC
 from gclnm.cohort.ledger import Ledger
+from gclnm.cohort.recall import Recall
 from gclnm.cohort.resume import Todo, todo
 from gclnm.cohort.tasks import (
     Reply,
@@ -28,6 +27,7 @@ from gclnm.cohort.tasks import (
     require_unique,
     run_task,
 )
+from gclnm.cohort.twins import SameAs, known_links, settle, twins_of
 from gclnm.errors import ClusterError, GclnmError, InputError, StoreError
 from gclnm.images.sample import Sample
 
@@ -54,6 +54,7 @@ def extract(
     workers: int | None = None,
     retry_failed: bool = False,
     verify: bool = False,
+    same_as: SameAs = None,
     progress: bool = True,
 ) -> Extraction:
     """Compute the features of samples in parallel and keep them in a store.
@@ -64,6 +65,10 @@ def extract(
     it is read, and its row computed anew when what was read differs.
     Everything that was computed is committed every 256 rows or 60 s, so that an interrupted run
     (Ctrl-C, a lost machine) is continued by calling the same line again.
+
+    A sample whose voxels, grid and contour are those of another one, on a volume of its own, is held
+    back: it is most likely a second export of the same patient under other identifiers. It is a row
+    of ``.failed`` and of ``.twins``, and never a second row of features.
 
     Parameters
     ----------
@@ -84,10 +89,15 @@ def extract(
     workers
         Number of local worker processes, of one thread each; by default one per core.
     retry_failed
-        Try failed rows again; otherwise they are reported again, but not computed.
+        Try all failed rows again; otherwise those whose files have not changed since are reported
+        again, but not computed.
     verify
         Read all files again, also those that look unchanged, and replace the rows that come from
         other images or contours now.
+    same_as
+        What held-back samples are: ``.twins`` of an earlier run, or a mapping of ``sample_id`` to the
+        one that counts. A linked sample is that row from then on, in later runs too, and has no
+        features of its own. A sample mapped to itself is truly different, and gets its row.
     progress
         Show a progress bar on stderr.
 
@@ -99,7 +109,8 @@ def extract(
     Raises
     ------
     InputError
-        When there are no samples, or two of them would be the same row.
+        When there are no samples, two of them would be the same row, or ``same_as`` names none of
+        them or samples that nobody knows.
     StoreError
         When the set was made with another recipe and ``replace`` is false.
     ClusterError
@@ -131,24 +142,36 @@ def extract(
     elif isinstance(store, str | Path):
         store = open_store(str(store))
     name = name or recipe.name
+    # Asked before a new version takes the place of the set: its links stay true.
+    earlier = known_links(store)
     store.create(name, recipe, replace=replace)
-    memory = Memory(memory_file(), fingerprints(rows_to_be), rows_to_be)
-    unchanged = {} if verify else memory.inputs([sample.sample_id for sample in rows_to_be])
-    work = todo(rows_to_be, store, name, retry_failed=retry_failed, unchanged=unchanged)
-    ledger = Ledger(recipe, Commits(partial(store.append, name, recipe)), work.hashes, memory.learn)
+    distinct = settle(rows_to_be, store, name, same_as, earlier)
+    recall = Recall(rows_to_be, recipe)
+    work = todo(
+        rows_to_be,
+        store,
+        name,
+        retry_failed=retry_failed,
+        unchanged={} if verify else recall.inputs(),
+        unread=() if verify else recall.unread(),
+        distinct=distinct,
+    )
+    ledger = Ledger(recipe, partial(store.offer, name, recipe, distinct=distinct), work, recall.learn)
     if work.samples:
         pipeline.check(recipe)
         try:
             _compute(work, recipe, ledger, client=client, workers=workers, progress=progress)
         finally:
-            memory.save()
+            recall.save()
+    before = {key: reason for key, reason in work.failed.items() if key not in ledger.recovered}
     return Extraction(
         store=store,
         name=name,
         recipe=recipe,
         done=ledger.done,
         skipped=work.skipped + ledger.unchanged,
-        failed=_failures(rows_to_be, ledger.failed, work.failed),
+        failed=_failures(rows_to_be, ledger.failed, before),
+        twins=twins_of(rows_to_be, store, name),
         seconds=time.perf_counter() - started,
         commit=store.commit,
         peak_mb=ledger.peak_mb,
@@ -221,7 +244,10 @@ def _failures(
     """One row per failed sample: who it is, why, what to do, and whether this run has tried it."""
     import pandas as pd
 
-    reasons = {key: (reason, RETRY) for key, reason in before.items()} | dict(now)
+    from gclnm.store.links import HELD_BACK, named_sample
+
+    left = {key: (reason, HELD_BACK if named_sample(reason) else RETRY) for key, reason in before.items()}
+    reasons = left | dict(now)
     names = dict.fromkeys(name for sample in samples for name in sample.coords)
     records = [
         {"sample_id": key, **sample.coords, "reason": reason, "fix": fix, "tried": key in now}

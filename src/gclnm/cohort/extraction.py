@@ -31,6 +31,10 @@ class Extraction:
     failed
         One row per sample without features: ``sample_id``, its coordinates, ``reason`` and ``fix``
         (what to do); those of earlier runs that were not tried again have ``tried`` False.
+    twins
+        One row per failed sample that is held back because another one has its voxels, grid and
+        contour: ``sample_id``, ``same_as`` (the other one), ``patient_id``, ``same_patient_id``,
+        ``roi``, ``set``. Passed as ``same_as=`` it links them.
     seconds
         Wall time.
     commit
@@ -45,6 +49,7 @@ class Extraction:
     done: int
     skipped: int
     failed: pd.DataFrame
+    twins: pd.DataFrame
     seconds: float
     commit: str
     peak_mb: dict[str, float] = field(default_factory=dict)
@@ -72,12 +77,16 @@ class Extraction:
             most, number = max(self.peak_mb.values()), len(self.peak_mb)
             facts.append(("memory", f"{most:.0f} MB at most in a worker, {number} of them"))
         facts += [("failed", text) for text in self._reasons()]
+        if len(self.twins):
+            facts.append(("twins", _twins_in_words(self.twins)))
         return [*facts, ("read back", self.code or ".dataset (only in memory: pass store= to keep it)")]
 
     def _reasons(self, most: int = 5) -> list[str]:
         """The commonest reasons, with what to do about each."""
-        counts = self.failed["reason"].value_counts()
-        fixes = dict(zip(self.failed["reason"], self.failed["fix"], strict=True))
+        # Each twin names another sample: they are one line of their own.
+        failed = self.failed[~self.failed["sample_id"].isin(self.twins["sample_id"])]
+        counts = failed["reason"].value_counts()
+        fixes = dict(zip(failed["reason"], failed["fix"], strict=True))
         shown = [f"{n} x {reason}. {fixes[reason]}".rstrip() for reason, n in counts.head(most).items()]
         rest = int(counts.iloc[most:].sum())
         return [*shown, f"{rest} x other reasons: see .failed"] if rest else shown
@@ -93,6 +102,17 @@ class Extraction:
             for label, text in self._facts()
         )
         return f"<table><caption>Extraction of {html.escape(self.name)}</caption>{cells}</table>"
+
+
+def _twins_in_words(twins: pd.DataFrame) -> str:
+    """How many samples are held back, and what to do about them."""
+    patients = twins[["patient_id", "same_patient_id"]].drop_duplicates()
+    pairs = [f"{new} = {old}" for new, old in patients.itertuples(index=False)]
+    more = f" and {len(pairs) - 3} more" if len(pairs) > 3 else ""
+    return (
+        f"{len(twins)} samples have the voxels and contour of another one"
+        f" (patients {', '.join(pairs[:3])}{more}). Pass same_as=run.twins to link them."
+    )
 
 
 def _duration(seconds: float) -> str:

@@ -2,54 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gclnm.cohort.commits import Commits
 from gclnm.errors import EngineError, GclnmError
 from gclnm.schemas.features import check_rows
 
 if TYPE_CHECKING:
-    from gclnm.cohort.commits import Commits
+    from gclnm.cohort.resume import Todo
     from gclnm.cohort.tasks import Reply
     from gclnm.images.sample import Sample
     from gclnm.pipeline import Row
     from gclnm.recipe.recipe import Recipe
+    from gclnm.store.links import Taken
 
 __all__ = ["Ledger"]
 
 
 class Ledger:
-    """Checks what workers return, counts it and hands it to the commits.
+    """Checks what workers return, hands it to the commits and counts what the store made of it.
 
     Parameters
     ----------
-    known
-        Input hashes of rows that are there already: a row that comes back with the same hash is
+    offer
+        Offers rows to the store: what it has taken of them.
+    work
+        What the run set out to do: a row that comes back with the digest it was compared with is
         unchanged and not written again.
     remember
-        Told the key and the input hash of every row that is, or will be, in the store.
+        Told the key and the input hash of every row that is, or will be, in the store; an empty hash
+        when nothing of the sample could be read.
     """
 
     def __init__(
         self,
         recipe: Recipe,
-        commits: Commits,
-        known: Mapping[str, str],
+        offer: Callable[[Sequence[Row]], Taken],
+        work: Todo,
         remember: Callable[[str, str], None] = lambda key, inputs: None,
     ) -> None:
         table = recipe.feature_table()
         self._features, self._diagnostics = tuple(recipe.features), tuple(recipe.diagnostics)
         self._lower = table["lower"].to_numpy(dtype=np.float64, na_value=np.nan)
         self._upper = table["upper"].to_numpy(dtype=np.float64, na_value=np.nan)
-        self._known, self._remember = known, remember
-        self.commits = commits
+        self._offer, self._work, self._remember = offer, work, remember
+        self._order = {sample.sample_id: index for index, sample in enumerate(work.samples)}
+        self.commits = Commits(self._commit)
         self.done = 0
+        """Rows that commits of this run have brought into the store."""
         self.unchanged = 0
+        """Rows that were there already, also those that another run has just written."""
         self.failed: dict[str, tuple[str, str]] = {}
         """By key: the reason, and what to do about it."""
+        self.recovered: set[str] = set()
+        """Samples that failed before and did not now."""
         self.peak_mb: dict[str, float] = {}
         """By worker: the most memory that it has taken."""
 
@@ -65,12 +75,22 @@ class Ledger:
         for row in rows:
             if row.status == "failed":
                 self.failed[row.sample_id] = (row.reason, row.fix)
-            else:
-                self._remember(row.sample_id, row.inputs_sha256)
-        new = [row for row in rows if not self._is_unchanged(row)]
-        self.unchanged += len(rows) - len(new)
-        self.done += sum(row.status == "ok" for row in new)
-        self.commits.add(new)
+            self._remember(row.sample_id, row.inputs_sha256)
+        same = {row.sample_id for row in rows if self._is_unchanged(row)}
+        self.unchanged += len(same.difference(self._work.failed))
+        self.commits.add([row for row in rows if row.sample_id not in same])
+
+    def _commit(self, rows: Sequence[Row]) -> str | None:
+        """Offer rows in the order of the samples: of two that are the same the first one counts."""
+        taken = self._offer(sorted(rows, key=lambda row: self._order[row.sample_id]))
+        computed = {row.sample_id for row in rows if row.status == "ok"}
+        for row in taken.refused:
+            self.failed[row.sample_id] = (row.reason, row.fix)
+        computed -= {row.sample_id for row in taken.refused}
+        self.done += len(computed & taken.written)
+        self.unchanged += len(computed - taken.written)
+        self.recovered |= computed
+        return taken.commit
 
     def tick(self) -> None:
         """Commit what has waited long enough."""
@@ -83,12 +103,11 @@ class Ledger:
 
     def committed(self) -> str:
         """What is in the store by now, in words; rows that wait are not."""
-        waiting = [row.status == "ok" for row in self.commits.waiting]
-        done, failed = self.done - sum(waiting), len(self.failed) - waiting.count(False)
-        return f"committed {done} rows done and {failed} failed"
+        waiting = sum(row.status == "failed" for row in self.commits.waiting)
+        return f"committed {self.done} rows done and {len(self.failed) - waiting} failed"
 
     def _is_unchanged(self, row: Row) -> bool:
-        return row.status != "failed" and self._known.get(row.sample_id) == row.inputs_sha256
+        return row.status != "failed" and self._work.hashes.get(row.sample_id) == row.inputs_sha256
 
     def _complete(self, samples: Sequence[Sample], outcome: Sequence[Row] | GclnmError) -> Iterator[Row]:
         """One row per sample, whatever came back."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +30,8 @@ class Todo:
     skipped
         How many rows are there and stay.
     failed
-        Reasons of failed rows that are left as they are, by ``sample_id``.
+        Reasons of failed rows, by ``sample_id``: those that are left as they are, and those that are
+        computed again only when their files have another content now.
     hashes
         Input hashes of rows that are there, for samples whose files may have changed: they are read
         again, and computed again when the hash is another.
@@ -49,36 +50,73 @@ def todo(
     *,
     retry_failed: bool = False,
     unchanged: Mapping[str, str] | None = None,
+    unread: Collection[str] = (),
+    distinct: Collection[str] = (),
 ) -> Todo:
     """Sort samples into those to compute, to compare and to leave, by the current rows of a set.
 
     A row whose coordinates have changed (a phase was corrected, a time point assigned) is computed
-    again, so that the new ones come into the store with it. Of the others a row is left without
-    reading its files when ``unchanged`` knows them, with the input hash of the row.
+    again, so that the new ones come into the store with it. Of the others a row, computed or failed,
+    is left without reading its files when ``unchanged`` knows them, with the input hash of the row.
+    A linked sample is left where the run has the one that it counts as.
 
     Parameters
     ----------
     unchanged
         Input hashes, by ``sample_id``, of samples whose files are known not to have changed since.
+    unread
+        Samples that could not be read before, and whose files have not changed since.
+    distinct
+        Samples that the user calls truly different from those that hold them back.
     """
     known = store.keys(name)
     if known.empty:
         return Todo(tuple(samples))
-    status = dict(zip(known["sample_id"], known["status"], strict=True))
-    there = [s for s in samples if status.get(s.sample_id) == "ok"]
-    failed = {s.sample_id for s in samples if status.get(s.sample_id) == "failed"}
-    renamed = _with_other_coordinates(there, store, name)
-    hashes = dict(zip(known["sample_id"], known["inputs_sha256"], strict=True))
-    same = {s.sample_id: hashes[s.sample_id] for s in there if s.sample_id not in renamed}
-    remembered = unchanged or {}
-    leave = {key for key, inputs in same.items() if remembered.get(key) == inputs}
-    left_failed = set() if retry_failed else failed
+    rows: dict[str, Any] = {str(row.sample_id): row for row in known.itertuples(index=False)}
+    there = [sample for sample in samples if sample.sample_id in rows]
+    moved = _with_other_coordinates([s for s in there if rows[s.sample_id].status == "ok"], store, name)
+    compute = {key for key, row in _rows(there, rows) if row.status == "failed" and retry_failed}
+    compute |= {key for key, row in _rows(there, rows) if row.status != "ok" and key in distinct}
+    compute |= moved | _freed(there, rows)
+    counted = _left_to_others(samples, rows) - compute
+    same = {key: row.inputs_sha256 for key, row in _rows(there, rows) if key not in compute | counted}
+    leave = {key for key, inputs in same.items() if inputs and (unchanged or {}).get(key) == inputs}
+    leave |= {key for key in same if rows[key].status == "failed" and not same[key] and key in unread}
+    failed = {key for key in same if rows[key].status == "failed"}
     return Todo(
-        samples=tuple(s for s in samples if s.sample_id not in leave | left_failed),
-        skipped=len(leave),
-        failed=_reasons(store, name, left_failed),
-        hashes={key: inputs for key, inputs in same.items() if key not in leave},
+        samples=tuple(s for s in samples if s.sample_id not in leave | counted),
+        skipped=len((leave | counted) - failed),
+        failed=_reasons(store, name, failed),
+        hashes={key: inputs for key, inputs in same.items() if inputs and key not in leave},
     )
+
+
+def _rows(samples: Sequence[Sample], rows: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    return ((sample.sample_id, rows[sample.sample_id]) for sample in samples)
+
+
+def _freed(samples: Sequence[Sample], rows: Mapping[str, Any]) -> set[str]:
+    """Held-back samples whose twin is now linked to them, and linked ones whose row is nowhere."""
+    held = {key: row.same_as for key, row in _rows(samples, rows) if row.status == "failed" and row.same_as}
+    linked = {key for key, row in _rows(samples, rows) if row.status == "linked"}
+    freed = {key for key, other in held.items() if other in rows and _end(other, rows) == key}
+    return freed | {key for key in linked if _end(key, rows) not in rows}
+
+
+def _left_to_others(samples: Sequence[Sample], rows: Mapping[str, Any]) -> set[str]:
+    """Linked samples that count as one which is in the run itself."""
+    mine = {sample.sample_id for sample in samples}
+    linked = {key for key in mine if key in rows and rows[key].status == "linked"}
+    return {key for key in linked if _end(key, rows) in mine - linked}
+
+
+def _end(key: str, rows: Mapping[str, Any]) -> str:
+    """The sample that a chain of links ends at."""
+    seen: set[str] = set()
+    while key in rows and rows[key].status == "linked" and key not in seen:
+        seen.add(key)
+        key = rows[key].same_as
+    return key
 
 
 def _reasons(store: FeatureStore, name: str, keys: set[str]) -> dict[str, str]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from gclnm.store.layout import Arrays
     from gclnm.store.repository import Note, Repository
 
-__all__ = ["Screened", "Taken", "end_of", "link", "named_sample", "screened"]
+__all__ = ["HELD_BACK", "Screened", "Taken", "end_of", "link", "named_sample", "screened"]
 
 SAME_CONTENT = "same-content"
 SAME_AS = "same-as"
@@ -36,7 +36,7 @@ VOLUME = ("patient_id", "series_uid", "split")
 MADE = ("derivation", "perturbation")
 # Of several rows with one content, the one that agrees in these is named first.
 LIKE = ("roi", "roi_instance", "rater")
-FIX = (
+HELD_BACK = (
     "Pass same_as=run.twins to link it to that sample, or {sample_id: sample_id}, to itself, where the two"
     " are truly different."
 )
@@ -51,7 +51,7 @@ class Taken:
     commit
         The commit; None when nothing was written.
     written
-        Keys of the rows that were written; the others it held already.
+        Samples among them whose rows were written; the others it held already.
     refused
         Rows that it holds back, as the failed rows that they became.
     """
@@ -83,11 +83,16 @@ def named_sample(reason: str) -> str:
     return reason.rpartition(" ")[2]
 
 
-def refusal(row: Row, other: str) -> Row:
+def _refusal(row: Row, other: str) -> Row:
     """The failed row in place of one whose content another sample has."""
-    error = InputError(f"its voxels, grid and mask are those of sample {other}", code=SAME_CONTENT, fix=FIX)
-    empty = np.full(len(row.values), np.nan)
-    return replace(row, status="failed", reason=error.reason, fix=error.fix, values=empty)
+    error = InputError(
+        f"its voxels, grid and mask are those of sample {other}", code=SAME_CONTENT, fix=HELD_BACK
+    )
+    return replace(_empty(row), status="failed", reason=error.reason, fix=error.fix)
+
+
+def _empty(row: Row) -> Row:
+    return replace(row, values=np.full(len(row.values), np.nan))
 
 
 def end_of(sample_id: str, keys: Mapping[str, Key]) -> str:
@@ -111,31 +116,60 @@ def screened(
     rows: Sequence[Row],
     distinct: Collection[str] = (),
 ) -> Screened:
-    """Leave out rows of linked samples, and hold back those whose content another sample has.
+    """Rows as they may be written: held back where another sample has their content.
 
     Two rows on one volume (two readers, two names of one ROI) are no twins, whatever their contours.
+    A linked sample's row is left out where nothing has changed since; otherwise it becomes the next
+    revision of the row that the sample counts as, beside the link with what it was read from.
 
     Parameters
     ----------
     distinct
-        Samples that the user calls truly different, and linked ones that are free again.
+        Samples that the user calls truly different; they leave their links.
     """
     offered = {row.sample_id: row for row in rows}
     twins = _Twins(stored, index, keys, offered)
     kept: list[tuple[int, Row]] = []
+    spoken = set(offered)
     refused = []
     for place, row in enumerate(rows):
         old = keys.get(row.sample_id)
         free = row.status == "linked" or row.sample_id in distinct
-        if not free and old is not None and old.status == "linked" and end_of(row.sample_id, keys):
+        if not free and old is not None and old.status == "linked" and (end := end_of(row.sample_id, keys)):
+            # One revision a batch: of several samples that count as one row the first speaks for it.
+            kept += [(place, made) for made in _as_counted(row, old, end, stored, keys, end in spoken)]
+            spoken |= {made.sample_id for _, made in kept[-2:]}
             continue
         other = "" if free or row.status != "ok" or _has_it(row, old) else twins.of(row)
         if other:
-            row = refusal(row, other)
+            row = _refusal(row, other)
             refused.append(row)
         twins.add(row)
         kept.append((place, row))
     return Screened(tuple(row for _, row in kept), tuple(place for place, _ in kept), tuple(refused))
+
+
+def written(offered: Sequence[Row], places: Sequence[int], rows: Sequence[Row]) -> frozenset[str]:
+    """Samples among the offered ones that got a row, their own or the one that they count as."""
+    return frozenset(
+        offered[place].sample_id
+        for place, row in zip(places, rows, strict=True)
+        if row.status != "linked" or offered[place].status == "linked"
+    )
+
+
+def _as_counted(
+    row: Row, old: Key, end: str, stored: Arrays, keys: Mapping[str, Key], spoken: bool
+) -> list[Row]:
+    """What a row of a linked sample means for the row that it counts as."""
+    if not row.inputs_sha256 or row.inputs_sha256 == old.inputs_sha256:
+        return []
+    link = replace(_empty(row), status="linked", reason=old.reason, fix="")
+    # A link that was never read is confirmed by equal content; what differs then is in the headers alone.
+    if spoken or (not old.inputs_sha256 and _has_it(row, keys[end])):
+        return [link]
+    (coords,) = coords_at(stored, [keys[end].position])
+    return [replace(row, sample_id=end, coords=coords), link]
 
 
 def _has_it(row: Row, key: Key | None) -> bool:
@@ -256,7 +290,7 @@ def link(
 
     def change(root: zarr.Group) -> Note | None:
         group = existing_set(root, name, repository.url)
-        stored, keys = arrays(group), index.at(group)
+        stored, keys = arrays(group), index.look(group)
         start, width = stored["value"].shape
         rows = _link_rows(stored, keys, same_as, coords, width)
         if not rows:

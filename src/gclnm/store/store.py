@@ -10,16 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gclnm.errors import StoreError
+from gclnm.catalog.scanning.patients import PatientKey
 from gclnm.schemas.features import check_rows
+from gclnm.store.features import read_selections
 from gclnm.store.history import check_tag
 from gclnm.store.layout import SetSpec, arrays, check_name, check_spec, create_set, set_group
-from gclnm.store.links import Taken, link, screened
+from gclnm.store.links import Taken, link, screened, written
 from gclnm.store.reader import StoreReader
 from gclnm.store.repository import Mode, Note, Repository, open_repository
+from gclnm.store.selections import put_selection
+from gclnm.store.table_put import TableReport, put_table
 from gclnm.store.write import choose, note_of, write_rows
 
 if TYPE_CHECKING:
+    import pandas as pd
     import zarr
 
     from gclnm.images.sample import Coordinate
@@ -38,8 +42,9 @@ def open_store(url: str | PathLike[str], *, mode: Mode = "a", storage: Any = Non
     Parameters
     ----------
     url
-        A folder; ``"memory://"`` for a store that lives as long as its variable, or
-        ``"memory://name"`` for one that the whole process shares.
+        A folder; ``"s3://bucket/prefix"`` for S3-compatible storage; ``"memory://"`` for a store that
+        lives as long as its variable, or ``"memory://name"`` for one that the whole process shares. Keys,
+        region and endpoint of S3 come from the usual environment and files (``AWS_*``, ``~/.aws``).
     mode
         ``"a"`` reads and appends, ``"r"`` only reads (and makes nothing).
     storage
@@ -100,8 +105,11 @@ class FeatureStore(StoreReader):
             if group is not None and not (replace and group.attrs["recipe_id"] != spec.recipe_id):
                 check_spec(group, name, spec)
                 return None
+            # A selection names features of the old recipe: it stays with them, in the history.
+            dropped = list(read_selections(group)) if group is not None else []
             made = create_set(root, name, spec)
-            return note_of(name, made, "create" if group is None else "replace")
+            message = f"dropped selections: {', '.join(dropped)}" if dropped else ""
+            return note_of(name, made, "create" if group is None else "replace", message=message)
 
         return self._repository.commit(change)
 
@@ -165,15 +173,16 @@ class FeatureStore(StoreReader):
                 group = create_set(root, name, spec)
             else:
                 check_spec(group, name, spec)
-            stored, keys = arrays(group), self._index(name).at(group)
+            stored, keys = arrays(group), self._index(name).look(group)
             clear = screened(stored, self._index(name), keys, rows, distinct)
             choice = choose(stored, keys, clear.rows)
             news = [clear.rows[index] for index in choice.indices]
-            taken = Taken(None, frozenset(row.sample_id for row in news), clear.refused)
+            places = [clear.places[index] for index in choice.indices]
+            taken = Taken(None, written(rows, places, news), clear.refused)
             if not news and action == "append":
                 return None
             start = stored["sample_id"].shape[0]
-            block = values[[clear.places[index] for index in choice.indices]]
+            block = values[places]
             block[[row.status != "ok" for row in news]] = np.nan
             write_rows(group, stored, news, block, choice)
             failed = sum(row.status == "failed" for row in news)
@@ -274,6 +283,145 @@ class FeatureStore(StoreReader):
         opened = other if isinstance(other, FeatureStore) else open_store(other, mode="r")
         return merge(self._repository, opened._repository, patients, where, prefer)
 
+    def compact(self, name: str) -> str | None:
+        """Rewrite the values of a set so that single features of all rows are read fast.
+
+        One commit. Rows, their order, revisions and history stay as they are, older versions stay
+        readable, and the set goes on growing; appends then cost about twice as much. The values take
+        their place on disk once more.
+
+        Parameters
+        ----------
+        name
+            Name of the set.
+
+        Returns
+        -------
+        str or None
+            The commit; None when the set was rewritten before.
+
+        Raises
+        ------
+        StoreError
+            When there is no such set.
+
+        Examples
+        --------
+        >>> store = open_store("memory://")
+        >>> first = store.create("ct", "ct")
+        >>> second = store.compact("ct")
+        >>> store.log()["what"].tolist()[0]
+        'ct: rewritten for reading columns'
+        """
+        from gclnm.store.compact import compact
+
+        return compact(self._repository, name)
+
+    def put_table(
+        self,
+        name: str,
+        data: pd.DataFrame | str | PathLike[str],
+        *,
+        keys: Sequence[str] = ("patient_id",),
+        columns: Mapping[str, str] | Sequence[str] | None = None,
+        values: Mapping[str, Mapping[Any, Any] | type] | None = None,
+        patient_key: PatientKey = None,
+        encoding: str | None = None,
+    ) -> TableReport:
+        """Store a clinical table in one commit; a table of this name becomes its next version.
+
+        Patient ids are matched to those of the images: as written, then normalised (full-width digits,
+        ``12.0``), then without leading zeros where that is unique on both sides. No dates, names,
+        addresses, numbers of persons or free text enter a store: such columns are refused.
+
+        Parameters
+        ----------
+        name
+            Name of the table.
+        data
+            A DataFrame, or a file: CSV (UTF-8 or GB18030; commas, semicolons or tabs) or Excel with one
+            sheet. The first row holds the headers.
+        keys
+            Coordinates that tell the rows apart: ``patient_id`` and, where wanted, ``roi``,
+            ``timepoint`` ...
+        columns
+            Header to name in the store, or a list of headers; what is not listed is left out, keys
+            under their own name apart. All by default.
+        values
+            For a column, by its name in the store, what its cells mean:
+            ``{"pN": {"阴性": 0, "阳性": 1}}``; ``None`` means missing, and a map of nothing else leaves
+            the other cells as they are. ``str`` in the place of a map takes the cells as text.
+        patient_key
+            As in `gclnm.scan`, when ids were replaced there.
+        encoding
+            Encoding of a CSV file, where it is neither UTF-8 nor GB18030.
+
+        Returns
+        -------
+        TableReport
+            What was stored and left out, and the ids unmatched on either side.
+
+        Raises
+        ------
+        InputError
+            When keys repeat, ids are ambiguous or none matches, or columns cannot be stored; all
+            columns in one error. Nothing is written.
+        ReadError
+            When the file cannot be read.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> frame = pd.DataFrame({"住院号": [7.0, 12.0], "病理N分期": ["阴性", "阳性"], "姓名": ["甲", "乙"]})
+        >>> report = open_store("memory://").put_table(
+        ...     "clinical",
+        ...     frame,
+        ...     columns={"住院号": "patient_id", "病理N分期": "pN"},
+        ...     values={"pN": {"阴性": 0, "阳性": 1}},
+        ... )
+        >>> report.columns["column"].tolist(), report.left_out
+        (['patient_id', 'pN'], ('姓名',))
+        """
+        return put_table(
+            self._repository,
+            name,
+            data,
+            keys=keys,
+            columns=columns,
+            values=values,
+            patient_key=patient_key,
+            encoding=encoding,
+        )
+
+    def select(self, name: str, selection: str, features: str | Sequence[str]) -> str | None:
+        """Store a named selection of features: ``read(name, select=selection)`` reads them, in this order.
+
+        A selection of this name becomes its next version; older ones are read with ``at``. It stays with
+        its set, and goes when the set is started anew.
+
+        Parameters
+        ----------
+        name
+            Name of the set.
+        selection
+            Name of the selection; not that of a feature.
+        features
+            Features, patterns (``"original_glcm_*"``) or other selections; their features are stored.
+
+        Returns
+        -------
+        str or None
+            The commit; None when the selection holds these features already.
+
+        Raises
+        ------
+        StoreError
+            When the set has no such feature.
+        InputError
+            When a selection cannot have this name, or no feature is named.
+        """
+        return put_selection(self._repository, name, selection, features)
+
     def tag(self, name: str) -> str:
         """Give the newest commit a name for ever after; the commit's id.
 
@@ -282,19 +430,7 @@ class FeatureStore(StoreReader):
         StoreError
             When the tag exists: a tag never moves.
         """
-        check_tag(name)
-        with self._repository.writing():
-            tags = self._repository.tags()
-            if name in tags:
-                raise StoreError(
-                    "the tag exists and never moves",
-                    where=f"{name} -> {tags[name]}",
-                    fix="Use another name.",
-                    code="tag-exists",
-                )
-            commit = self.commit
-            self._repository.repo.create_tag(name, snapshot_id=commit)
-        return commit
+        return self._repository.tag(check_tag(name))
 
     # --- within
 

@@ -1,0 +1,139 @@
+"""Samples that are the same under other identifiers: what the user says about them, and the table of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, TypeAlias
+
+from gclnm.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from gclnm.images.sample import Sample
+    from gclnm.store.store import FeatureStore
+
+__all__ = ["SameAs", "known_links", "settle", "twins_of"]
+
+SameAs: TypeAlias = "Mapping[str, str] | pd.DataFrame | None"
+COLUMNS = ("sample_id", "same_as", "patient_id", "same_patient_id", "roi", "set")
+
+
+def pairs_of(same_as: SameAs) -> dict[str, str]:
+    """``same_as`` as a dictionary; a table gives its columns sample_id and same_as.
+
+    Raises
+    ------
+    InputError
+        When it is neither, or a cell is no ``sample_id``.
+
+    Examples
+    --------
+    >>> pairs_of({"5f2c": "77ab"})
+    {'5f2c': '77ab'}
+    """
+    import pandas as pd
+
+    if same_as is None:
+        return {}
+    if isinstance(same_as, pd.DataFrame) and {"sample_id", "same_as"} <= set(same_as.columns):
+        pairs = dict(zip(same_as["sample_id"], same_as["same_as"], strict=True))
+    elif isinstance(same_as, Mapping):
+        pairs = dict(same_as)
+    else:
+        raise InputError(
+            f"same_as= cannot be a {type(same_as).__name__}",
+            fix="Give .twins of a run, a table with the columns sample_id and same_as, or such a mapping.",
+        )
+    strange = [key for pair in pairs.items() for key in pair if not isinstance(key, str) or not key]
+    if strange:
+        raise InputError(
+            f"{len(strange)} cells of same_as= are no sample_id",
+            where=", ".join(map(repr, strange[:5])),
+            fix="Take both columns from .twins of a run, as text.",
+        )
+    return pairs
+
+
+def known_links(store: FeatureStore) -> dict[str, str]:
+    """Every link that a set of the store holds."""
+    found: dict[str, str] = {}
+    for name in store.sets()["set"]:
+        keys = store.keys(name)
+        linked = keys[keys["status"] == "linked"]
+        found |= dict(zip(linked["sample_id"], linked["same_as"], strict=True))
+    return found
+
+
+def settle(
+    samples: Sequence[Sample],
+    store: FeatureStore,
+    name: str,
+    same_as: SameAs,
+    earlier: Mapping[str, str],
+) -> frozenset[str]:
+    """Store what is new of the links; the samples that the user calls truly different.
+
+    Parameters
+    ----------
+    same_as
+        What the user says: a sample to the one that it is, or to itself when it is a different one.
+    earlier
+        Links that other sets hold, or the set that this one replaces. They hold for samples that
+        this set has no row of yet.
+
+    Raises
+    ------
+    InputError
+        When ``same_as`` says nothing about these samples, or names samples nobody knows.
+    """
+    asked = pairs_of(same_as)
+    if not asked and not earlier:
+        return frozenset()
+    mine = {sample.sample_id: sample.coords for sample in samples}
+    meant = {key: other for key, other in asked.items() if key in mine}
+    if asked and not meant:
+        raise InputError(
+            "same_as= names none of these samples",
+            where=f"{len(asked)} given",
+            fix="Its column sample_id holds the new samples, same_as those that the store knows.",
+            code="no-match",
+        )
+    there = set(store.keys(name)["sample_id"])
+    links = {
+        key: other
+        for key, other in earlier.items()
+        if key in mine and key not in asked and key not in there and (other in there or other in mine)
+    }
+    links |= {key: other for key, other in meant.items() if key != other}
+    if links:
+        store.link(name, links, coords=mine)
+    return frozenset(key for key, other in meant.items() if key == other)
+
+
+def twins_of(samples: Sequence[Sample], store: FeatureStore, name: str) -> pd.DataFrame:
+    """Samples that are held back, and whom they would double; in the order of the samples."""
+    import pandas as pd
+
+    keys = store.keys(name)
+    held = keys[(keys["status"] == "failed") & (keys["same_as"] != "")]
+    other = dict(zip(held["sample_id"], held["same_as"], strict=True))
+    mine = [sample for sample in samples if sample.sample_id in other]
+    patients: dict[str, str] = {}
+    if mine:
+        wanted = sorted({other[sample.sample_id] for sample in mine})
+        rows = store.read(name, where={"sample_id": wanted})
+        if "patient_id" in rows.coords:
+            patients = dict(zip(rows["sample_id"].values, rows["patient_id"].values, strict=True))
+    records = [
+        (
+            sample.sample_id,
+            other[sample.sample_id],
+            str(sample.coords.get("patient_id") or ""),
+            patients.get(other[sample.sample_id], ""),
+            str(sample.coords.get("roi") or ""),
+            name,
+        )
+        for sample in mine
+    ]
+    return pd.DataFrame(records, columns=list(COLUMNS))
