@@ -190,7 +190,7 @@ def test_coordinates_that_only_one_store_has_are_kept(recipe, row):
 
 
 def test_more_rows_than_a_batch_come_whole(recipe, row, monkeypatch):
-    monkeypatch.setattr("gclnm.store.merge.BATCH", 4)
+    monkeypatch.setattr("gclnm.store.takeover.BATCH", 4)
     ours = made(recipe, [row(f"a{i}") for i in range(3)])
     theirs = made(
         recipe, [row(f"b{i:02}", inputs="old") for i in range(7)], [row(f"b{i:02}") for i in range(9)]

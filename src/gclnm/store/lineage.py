@@ -21,7 +21,13 @@ if TYPE_CHECKING:
 
     from gclnm.store.repository import Repository
 
-__all__ = ["Lineage", "Origin", "origin_record", "row_frame"]
+__all__ = ["FRAME", "Lineage", "Origin", "origin_record", "row_frame"]
+
+# Columns of `row_frame`.
+FRAME = (
+    *("sample_id", "patient_id", "inputs_sha256", "status", "reason"),
+    *("revision", "current", "commit", "source"),
+)
 
 
 @dataclass(frozen=True)

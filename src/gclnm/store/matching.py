@@ -242,15 +242,24 @@ def _order(own_commit: str, commit: str, source: str, ours: Lineage, others: Lin
     return (other > mine) - (other < mine)
 
 
-def problems_of(own: pd.DataFrame, theirs: pd.DataFrame, patients: Patients) -> list[GclnmError]:
+def problems_of(
+    own: pd.DataFrame,
+    theirs: pd.DataFrame,
+    own_patients: pd.DataFrame,
+    their_patients: pd.DataFrame,
+    told: bool,
+) -> list[GclnmError]:
     """Why the patients of two stores cannot be joined; empty when they can.
 
     Parameters
     ----------
     own, theirs
         Rows of all sets, theirs under the ids they have here.
-    patients
-        What the user said of ids that are in both.
+    own_patients, their_patients
+        Every patient of rows and tables that are to be joined, with the store they came from:
+        columns patient_id, source.
+    told
+        Whether the user said that equal ids are the same persons.
     """
     found: list[GclnmError] = []
     again = renamed_before(own[own["current"]], theirs)
@@ -263,7 +272,7 @@ def problems_of(own: pd.DataFrame, theirs: pd.DataFrame, patients: Patients) -> 
                 code="renamed-before",
             )
         )
-    both = [] if patients == "same" else colliding(own[own["current"]], theirs[theirs["wanted"]])
+    both = [] if told else colliding(own_patients, their_patients)
     both = [patient for patient in both if patient not in again]
     if both:
         found.append(

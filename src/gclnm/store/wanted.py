@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,12 +11,14 @@ from gclnm.errors import InputError
 from gclnm.store.layout import ROW_ARRAYS, Arrays, arrays, coordinates
 from gclnm.store.parts import Columns
 from gclnm.store.read import Where, _matching, _names
+from gclnm.store.table_merge import ORIGINS, StoredTable
+from gclnm.store.tables import existing_table
 
 if TYPE_CHECKING:
     import zarr
     from numpy.typing import NDArray
 
-__all__ = ["wanted_rows"]
+__all__ = ["wanted_part", "wanted_rows"]
 
 
 def wanted_rows(groups: Mapping[str, zarr.Group], where: Where) -> dict[str, NDArray[np.bool_]]:
@@ -42,11 +44,37 @@ def wanted_rows(groups: Mapping[str, zarr.Group], where: Where) -> dict[str, NDA
             f"where= names what no row has: {', '.join(unknown)}",
             fix=f"Rows have {', '.join(sorted(everywhere))}.",
         )
-    return {name: _wanted(stored[name], where) for name in groups}
+    return {name: _wanted(found, found["sample_id"].shape[0], where) for name, found in stored.items()}
 
 
-def _wanted(stored: Arrays, where: Where) -> NDArray[np.bool_]:
-    everything = np.arange(stored["sample_id"].shape[0])
+def wanted_part(
+    root: zarr.Group, table: StoredTable, where: Where, names: Mapping[str, str], coming: Collection[str]
+) -> StoredTable:
+    """The rows of a clinical table that are asked for, under the ids that patients have here.
+
+    Parameters
+    ----------
+    names
+        The id here of every patient of the other store.
+    coming
+        Patients, under the ids here, of whom rows come. They decide where the condition speaks of
+        more than the table has.
+    """
+    frame = table.frame.assign(patient_id=[names[patient] for patient in table.frame["patient_id"]])
+    stored = arrays(existing_table(root, table.name))
+    if where is None:
+        wanted = np.ones(len(frame), dtype=bool)
+    elif _names(where) <= {str(name) for name in frame}:
+        wanted = _wanted(stored, len(frame), where)
+    else:
+        wanted = frame["patient_id"].isin(list(coming)).to_numpy(dtype=bool)
+    origins = {names[old]: table.source(old) for old in table.frame["patient_id"][wanted]}
+    about = {**table.about, ORIGINS: origins}
+    return StoredTable(table.name, frame[wanted], about, table.store_id)
+
+
+def _wanted(stored: Arrays, rows: int, where: Where) -> NDArray[np.bool_]:
+    everything = np.arange(rows)
     wanted = np.ones(len(everything), dtype=bool)
     if where is not None:
         wanted[:] = False
