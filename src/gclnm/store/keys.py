@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from sys import intern
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import zarr
 
@@ -18,8 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Key", "KeyIndex"]
 
 
-@dataclass(frozen=True)
-class Key:
+class Key(NamedTuple):
     """One revision of one row: where it lies and what it was computed from."""
 
     position: int
@@ -52,18 +53,30 @@ class KeyIndex:
     def at(self, group: zarr.Group) -> dict[str, Key]:
         """Current revisions by sample_id; the set may have grown or been replaced since the last look."""
         with self._guard:
-            generation, rows = str(group.attrs["generation"]), array(group, "sample_id").shape[0]
-            if generation != self._generation or rows < self._read:
-                self._generation, self._read, self._current = generation, 0, {}
-                self._by_content = {}
-            if rows > self._read:
-                new = _keys(group, self._read)
-                self._current |= new
-                for sample_id, key in new.items():
-                    if key.status == "ok" and key.content_sha256:
-                        self._by_content.setdefault(key.content_sha256, []).append(sample_id)
-                self._read = rows
-            return dict(self._current)
+            return dict(self._at(group))
+
+    def look(self, group: zarr.Group) -> Mapping[str, Key]:
+        """The same without a copy, to ask for single keys in: a later look may add to it.
+
+        What a writer needs of a million rows at every commit: it is asked under the store's lock, where
+        only its own commit adds rows.
+        """
+        with self._guard:
+            return MappingProxyType(self._at(group))
+
+    def _at(self, group: zarr.Group) -> dict[str, Key]:
+        generation, rows = str(group.attrs["generation"]), array(group, "sample_id").shape[0]
+        if generation != self._generation or rows < self._read:
+            self._generation, self._read, self._current = generation, 0, {}
+            self._by_content = {}
+        if rows > self._read:
+            new = _keys(group, self._read)
+            self._current |= new
+            for sample_id, key in new.items():
+                if key.status == "ok" and key.content_sha256:
+                    self._by_content.setdefault(key.content_sha256, []).append(sample_id)
+            self._read = rows
+        return self._current
 
     def with_content(self, content: str) -> list[str]:
         """Samples computed from this content, in any revision that was current at a look; empty: none."""
@@ -79,7 +92,9 @@ def _keys(group: zarr.Group, start: int) -> dict[str, Key]:
     content = group.get("content_sha256")
     parts.append(content[start:] if isinstance(content, zarr.Array) else [""] * len(parts[0]))
     return {
-        str(key): Key(start + index, int(revision), str(status), str(inputs), str(reason), str(content))
+        str(key): Key(
+            start + index, int(revision), intern(str(status)), str(inputs), intern(str(reason)), str(content)
+        )
         for index, (key, revision, status, inputs, reason, content) in enumerate(zip(*parts, strict=True))
     }
 
