@@ -57,7 +57,12 @@ def columns_of(data: xr.Dataset, diagnostics: bool) -> pd.DataFrame:
     import pandas as pd
 
     known = {column.name: column for column in FEATURES.columns}
-    rows = [_coordinate(name, known.get(name)) for name in row_coordinates(data)]
+    rows = [
+        _clinical(name, data[name].attrs["description"])
+        if "clinical_table" in data[name].attrs
+        else _coordinate(name, known.get(name))
+        for name in row_coordinates(data)
+    ]
     if diagnostics:
         rows += [_diagnostic(str(name)) for name in data[DIAGNOSTIC].values]
     keys = ("feature", "unit", "image_type", "family", "ibsi_code")
@@ -71,6 +76,10 @@ def _coordinate(name: str, column: Column | None) -> dict[str, Any]:
     what = column.description if column else OTHERS.get(name, "")
     kind = "key" if name == "sample_id" else "row" if name in ROW_ARRAYS else "coordinate"
     return {"column": name, "kind": kind, "what": what, "unit": _unit(name)}
+
+
+def _clinical(name: str, what: str) -> dict[str, Any]:
+    return {"column": name, "kind": "clinical", "what": what, "unit": ""}
 
 
 def _diagnostic(name: str) -> dict[str, Any]:
