@@ -7,6 +7,7 @@ import threading
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from gclnm.errors import InputError, StoreError
@@ -338,6 +339,108 @@ def test_a_store_is_not_merged_into_itself_or_a_copy_of_itself(recipe, row, tmp_
 def test_prefer_is_one_of_two_words(ours, theirs):
     with pytest.raises(InputError, match="prefer is 'mine'"):
         ours.merge(theirs, prefer="mine")
+
+
+# --- tables and selections
+
+
+def clinical(*rows, **more):
+    return pd.DataFrame(list(rows), columns=["patient_id", "age", "stage"]).assign(**more)
+
+
+@pytest.fixture
+def with_table(theirs):
+    table = clinical(("B1", 61, "II"), ("B2", 48, "III"), ("B-not-imaged", 70, ""))
+    theirs.put_table("clinical", table, values={"stage": str})
+    theirs.select("ct", "robust", ["original_shape_*"])
+    return theirs
+
+
+def test_tables_and_selections_come_along(ours, with_table):
+    result = ours.merge(with_table)
+    assert ours.get_table("clinical").equals(with_table.get_table("clinical"))
+    assert ours.tables().commit.tolist() == [result.commits[1]]
+    assert ours.selections("ct").names[0] == with_table.selections("ct").names[0]
+    assert ours.selections("ct").commit[0] == result.commits[0]
+    assert "table clinical: 3 rows added" in repr(result)
+    assert "clinical: table stored" in ours.log().what[0]
+    assert ours.merge(with_table).commits == []
+
+
+def test_tables_of_one_name_are_joined(ours, with_table):
+    own = clinical(("A1", 50, "I"), ("A2", 51, "I"), hb=[13.5, 12.0])
+    ours.put_table("clinical", own, values={"stage": str})
+    ours.merge(with_table)
+    table = ours.get_table("clinical").set_index("patient_id")
+    assert table.age.to_dict() == {"A1": 50, "A2": 51, "B-not-imaged": 70, "B1": 61, "B2": 48}
+    np.testing.assert_array_equal(table.hb, [13.5, 12.0, np.nan, np.nan, np.nan])
+    assert ours.merge(with_table).commits == []
+
+
+def test_a_cell_that_they_corrected_since_is_corrected_here(ours, with_table):
+    ours.merge(with_table)
+    table = clinical(("B1", 62, "II"), ("B2", 48, "IV"), ("B3", 33, "I"), ("B-not-imaged", 70, ""))
+    with_table.put_table("clinical", table, values={"stage": str})
+    result = ours.merge(with_table)
+    assert result.tables[["added", "replaced"]].values.tolist() == [[1, 2]]
+    assert ours.get_table("clinical").equals(with_table.get_table("clinical"))
+
+
+def test_cells_that_differ_are_refused_unless_one_side_is_preferred(ours, recipe, row):
+    theirs = made(recipe, [row("a1", patient_id="A1")])
+    ours.put_table("clinical", clinical(("A1", 50, "I")))
+    # An empty column is of no kind.
+    theirs.put_table("clinical", clinical(("A1", 51, ""), sex=["F"]))
+    with pytest.raises(StoreError, match="rows of a clinical table differ for 1 patients") as caught:
+        ours.merge(theirs, patients="same")
+    assert caught.value.where == "table 'clinical': patients 'A1'"
+    ours.merge(theirs, patients="same", prefer="own")
+    # A cell that one side does not have is the other's.
+    assert ours.get_table("clinical").values.tolist() == [["A1", 50, "I", "F"]]
+    ours.merge(theirs, patients="same", prefer="other")
+    assert ours.get_table("clinical").values.tolist() == [["A1", 51, "I", "F"]]
+
+
+def test_tables_with_other_keys_or_kinds_are_refused_by_name(ours, with_table):
+    ours.put_table("clinical", clinical(("A1", "old", "I")))
+    with pytest.raises(StoreError, match="other keys or kinds of columns") as caught:
+        ours.merge(with_table)
+    assert caught.value.where == "table 'clinical': age"
+
+
+def test_a_patient_of_a_table_alone_collides_too(ours, with_table, recipe, row):
+    ours.append("ct", recipe, [row("x1", patient_id="B-not-imaged")])
+    with pytest.raises(StoreError, match="1 patient ids are in both stores"):
+        ours.merge(with_table)
+
+
+def test_patients_have_their_new_ids_in_tables_and_links_too(ours, with_table, recipe, row):
+    gone = np.full(len(row("x").values), np.nan)
+    link = replace(row("b9", patient_id="B2"), status="linked", reason="same-as: b1", values=gone)
+    with_table.append("ct", recipe, [link])
+    names = {"B1": "N1", "B2": "N2", "B3": "N3", "B-not-imaged": "N4"}
+    ours.merge(with_table, patients=names)
+    assert ours.get_table("clinical").patient_id.tolist() == ["N1", "N2", "N4"]
+    keys = ours.keys("ct").set_index("sample_id")
+    new = ours.table("ct").set_index("patient_id").sample_id["N1"]
+    assert keys.same_as[keys.status == "linked"].tolist() == [new]
+    assert ours.merge(with_table, patients=names).commits == []
+
+
+def test_a_condition_holds_for_tables_too(with_table):
+    by_patient, by_row = open_store("memory://"), open_store("memory://")
+    by_patient.merge(with_table, where="patient_id != 'B1'")
+    assert by_patient.get_table("clinical").patient_id.tolist() == ["B-not-imaged", "B2"]
+    by_row.merge(with_table, where="patient_id != 'B1' and modality == 'CT'")
+    assert by_row.get_table("clinical").patient_id.tolist() == ["B2"]
+
+
+def test_selections_of_one_name_with_other_features_are_refused(ours, with_table):
+    ours.select("ct", "robust", ["original_glcm_*"])
+    with pytest.raises(StoreError, match="selections of one name hold other features"):
+        ours.merge(with_table)
+    ours.merge(with_table, prefer="other")
+    assert ours.selections("ct").names[0] == with_table.selections("ct").names[0]
 
 
 # --- chains

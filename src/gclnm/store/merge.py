@@ -67,11 +67,7 @@ class Merge:
 
     def __repr__(self) -> str:
         lines = [_sentence(row) for row in self.sets.to_dict("records")]
-        lines += [
-            f"table {row.table}: {row.added} rows added"
-            + (f", {row.replaced} changed" if row.replaced else "")
-            for row in self.tables.itertuples()
-        ]
+        lines += [_table_sentence(row) for row in self.tables.to_dict("records")]
         return "\n".join([f"Merge of store {self.store_id[:12]}", *(f"  {line}" for line in lines)])
 
     def _repr_html_(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -73,7 +73,8 @@ def join_table(own: StoredTable | None, theirs: StoredTable, prefer: Prefer) -> 
     origins = {patient: theirs.source(patient) for patient in sorted(set(theirs.frame[PATIENT]))}
     if own is None:
         about = {**_public(theirs.about), ORIGINS: origins}
-        return Joined(theirs.frame.reset_index(drop=True), about, [], len(theirs.frame), 0)
+        frame = theirs.frame.sort_values(theirs.keys, kind="stable", ignore_index=True)
+        return Joined(frame, about, [], len(frame), 0)
     problems = _form_problems(own, theirs)
     if problems:
         return Joined(own.frame, own.about, problems, 0, 0)
@@ -84,7 +85,7 @@ def join_table(own: StoredTable | None, theirs: StoredTable, prefer: Prefer) -> 
     origins = {patient: source for patient, source in origins.items() if patient not in mine}
     about = {
         **_public(own.about),
-        "columns": _columns(own.about, theirs.about),
+        "columns": _columns(own, theirs),
         ORIGINS: {**own.about.get(ORIGINS, {}), **origins},
     }
     return Joined(_framed(rows, about), about, problems, added, replaced)
@@ -96,7 +97,7 @@ def _public(about: About) -> About:
 
 
 def _form_problems(own: StoredTable, theirs: StoredTable) -> list[GclnmError]:
-    kinds, others = _kinds(own.about), _kinds(theirs.about)
+    kinds, others = _kinds(own.about, _filled(own)), _kinds(theirs.about, _filled(theirs))
     wrong = [name for name, kind in others.items() if kinds.get(name, kind) != kind]
     if own.keys == theirs.keys and not wrong:
         return []
@@ -111,8 +112,14 @@ def _form_problems(own: StoredTable, theirs: StoredTable) -> list[GclnmError]:
     ]
 
 
-def _kinds(about: About) -> dict[str, str]:
-    return {str(column["name"]): str(column["kind"]) for column in about["columns"]}
+def _kinds(about: About, names: Collection[str] | None = None) -> dict[str, str]:
+    kinds = {str(column["name"]): str(column["kind"]) for column in about["columns"]}
+    return {name: kind for name, kind in kinds.items() if names is None or name in names}
+
+
+def _filled(table: StoredTable) -> set[str]:
+    """Columns that hold a value: an empty one may be of any kind."""
+    return {str(name) for name in table.frame if not all(map(_missing, table.frame[name]))}
 
 
 def _joined_rows(
@@ -155,10 +162,13 @@ def _same(a: Any, b: Any) -> bool:
     return bool(a == b) or (_missing(a) and _missing(b))
 
 
-def _columns(own: About, theirs: About) -> list[dict[str, Any]]:
+def _columns(own: StoredTable, theirs: StoredTable) -> list[dict[str, Any]]:
     """What is known of the columns: ours, with values that only they wrote another way; then theirs."""
-    found = {str(column["name"]): dict(column) for column in own["columns"]}
-    for column in theirs["columns"]:
+    found = {str(column["name"]): dict(column) for column in own.about["columns"]}
+    ours, others = _filled(own), _filled(theirs)
+    for column in theirs.about["columns"]:
+        if column["name"] in others and column["name"] not in ours:
+            found[str(column["name"])] = dict(column)
         mine = found.setdefault(str(column["name"]), dict(column))
         known = [old for old, _ in mine.get("values") or []]
         new = [pair for pair in column.get("values") or [] if pair[0] not in known]
