@@ -13,6 +13,7 @@ import zarr
 from gclnm._version import __version__
 from gclnm.errors import GclnmError
 from gclnm.schemas.features import STATUS, out_of_bounds
+from gclnm.store.features import read_selections
 from gclnm.store.findings import OTHER_TOOL, REPORT, RESTORE, Findings
 from gclnm.store.layout import DIAGNOSTIC, FEATURE_TEXTS, ROW_ARRAYS, TEXT
 
@@ -65,7 +66,13 @@ def check_set(name: str, group: zarr.Group, records: Records, found: Findings, *
     found.count("rows", rows)
     features = stored["feature"].shape[0]
     found.count("features", features)
-    _check_recipe(where, attrs, stored, found)
+    labels = {
+        key: column
+        for key in (*FEATURE_TEXTS, "lower", "upper", DIAGNOSTIC)
+        if (column := _column(where, key, stored[key], found)) is not None
+    }
+    _check_recipe(where, attrs, labels, found)
+    _check_selections(where, group, labels, found)
     _check_lineage(where, str(attrs.get("generation")), rows, records, found)
     columns = {
         key: column
@@ -76,7 +83,7 @@ def check_set(name: str, group: zarr.Group, records: Records, found: Findings, *
     _check_keys(where, columns, found)
     _check_texts(where, columns, records, found)
     if values:
-        _check_values(where, stored, columns, found)
+        _check_values(where, stored, labels, columns, found)
         _check_histories(where, stored["history"], found)
 
 
@@ -121,7 +128,9 @@ def _dims(item: zarr.Array[Any]) -> tuple[str, ...]:
     return tuple(str(name) for name in item.metadata.to_dict().get("dimension_names") or ())  # type: ignore[union-attr]
 
 
-def _check_recipe(where: str, attrs: Mapping[str, Any], stored: Mapping[str, Any], found: Findings) -> None:
+def _check_recipe(
+    where: str, attrs: Mapping[str, Any], labels: Mapping[str, NDArray[Any]], found: Findings
+) -> None:
     """The stored recipe is JSON and, where this version wrote it, gives the stored id and columns."""
     from gclnm.recipe.recipe import Recipe
 
@@ -143,9 +152,20 @@ def _check_recipe(where: str, attrs: Mapping[str, Any], stored: Mapping[str, Any
         return
     if recipe.id != attrs["recipe_id"]:
         found.add("recipe", "recipe_id is not that of the stored recipe", place, OTHER_TOOL)
-    with found.reading("the names of features", f"{where}, feature"):
-        if tuple(str(feature) for feature in stored["feature"][:]) != recipe.features:
-            found.add("recipe", "the features are not those of the stored recipe", place, OTHER_TOOL)
+    if "feature" in labels and tuple(labels["feature"]) != recipe.features:
+        found.add("recipe", "the features are not those of the stored recipe", place, OTHER_TOOL)
+
+
+def _check_selections(
+    where: str, group: zarr.Group, labels: Mapping[str, NDArray[Any]], found: Findings
+) -> None:
+    """Selections name features that the set has."""
+    with found.reading("the selections", f"{where}, selections"):
+        for name, chosen in read_selections(group).items():
+            found.count("selections")
+            if "feature" in labels and not set(chosen) <= set(labels["feature"]):
+                say = "the selection names features that the set does not have"
+                found.add("selection", say, f"{where}, selection {name!r}", OTHER_TOOL)
 
 
 def _check_lineage(where: str, generation: str, rows: int, records: Records, found: Findings) -> None:
@@ -252,11 +272,14 @@ def _report(
 
 
 def _check_values(
-    where: str, stored: Mapping[str, zarr.Array[Any]], columns: Mapping[str, NDArray[Any]], found: Findings
+    where: str,
+    stored: Mapping[str, zarr.Array[Any]],
+    labels: Mapping[str, NDArray[Any]],
+    columns: Mapping[str, NDArray[Any]],
+    found: Findings,
 ) -> None:
     """Values chunk by chunk: readable, inside their bounds, and none in rows that were not computed."""
-    limits = [_column(where, name, stored[name], found) for name in ("lower", "upper", "feature")]
-    lower, upper, names = limits
+    lower, upper, names = (labels.get(name) for name in ("lower", "upper", "feature"))
     wrong: dict[int, int] = {}
     status, keys = columns.get("status"), columns.get("sample_id")
     filled = np.zeros(stored["value"].shape[0], dtype=bool)

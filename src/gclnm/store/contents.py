@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import zarr
 
+from gclnm.store.features import SELECTIONS
 from gclnm.store.layout import SETS, TEXT, array, read_text
+from gclnm.store.tables import PATIENTS
 from gclnm.store.words import recipe_changes
 
 if TYPE_CHECKING:
@@ -18,8 +20,6 @@ if TYPE_CHECKING:
 __all__ = ["features_changed", "parts_changed", "sets_changed"]
 
 Pairs = Mapping[str, tuple[zarr.Group | None, zarr.Group | None]]
-
-PATIENTS, SELECTIONS = "patients", "selections"
 
 
 def sets_changed(pairs: Pairs) -> pd.DataFrame:
@@ -101,6 +101,8 @@ def _members(root: zarr.Group, path: str) -> dict[str, zarr.Group | zarr.Array[A
 
 def _compared(a: zarr.Group | zarr.Array[Any], b: zarr.Group | zarr.Array[Any]) -> str:
     """What differs of a table or a selection, in words; empty: nothing."""
+    if isinstance(a, zarr.Array) and isinstance(b, zarr.Array):
+        return _names_compared(_values(a), _values(b))
     old, new = _columns(a), _columns(b)
     found = [f"{verb}: {', '.join(names)}" for verb, names in _names(list(old), list(new)) if names]
     rows = [max((len(values) for values in side.values()), default=0) for side in (old, new)]
@@ -114,6 +116,12 @@ def _compared(a: zarr.Group | zarr.Array[Any], b: zarr.Group | zarr.Array[Any]) 
     return "; ".join(found)
 
 
+def _names_compared(old: list[str], new: list[str]) -> str:
+    """What differs of a selection, which is a list of names."""
+    found = [f"{verb}: {', '.join(names)}" for verb, names in _names(old, new) if names]
+    return "; ".join(found) or ("another order" if old != new else "")
+
+
 def _names(old: list[str], new: list[str]) -> tuple[tuple[str, list[str]], tuple[str, list[str]]]:
     return (
         ("added", [name for name in new if name not in old]),
@@ -122,8 +130,8 @@ def _names(old: list[str], new: list[str]) -> tuple[tuple[str, list[str]], tuple
 
 
 def _columns(item: zarr.Group | zarr.Array[Any]) -> dict[str, list[Any]]:
-    """Values by column; the names in a selection are the one column of it."""
-    arrays = {"": item} if isinstance(item, zarr.Array) else dict(item.arrays())
+    """Values of a table by column."""
+    arrays = dict(item.arrays()) if isinstance(item, zarr.Group) else {}
     return {name: _values(stored) for name, stored in sorted(arrays.items())}
 
 

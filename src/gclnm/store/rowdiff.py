@@ -68,7 +68,7 @@ def changed_rows(pairs: Pairs, before: Lineage, after: Lineage) -> pd.DataFrame:
     found = pd.concat(parts, ignore_index=True)
     middle = [name for name in found.columns if name not in (*HEAD, *TAIL)]
     # Text that is missing is empty, as in the set.
-    texts = [name for name in middle if found[name].dtype == object]
+    texts = [name for name in middle if found[name].dtype.kind not in "fib"]
     found[texts] = found[texts].fillna("")
     return found[[*HEAD, *middle, *TAIL]]
 
