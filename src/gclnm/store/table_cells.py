@@ -269,8 +269,12 @@ def _refuse_cells(column: _Column) -> None:
 def _refuse_numbers(column: _Column, values: Sequence[float]) -> None:
     if any(math.isinf(value) for value in values):
         raise InputError("a column holds a number too large for float64", where=f"column {column.name!r}")
-    if any(abs(value) > EXACT_INTEGERS and value.is_integer() and "e" not in text.casefold()
-           for value, text in zip(values, column.texts, strict=True)):  # fmt: skip
+    whole = [
+        value
+        for value, text in zip(values, column.texts, strict=True)
+        if value.is_integer() and "e" not in text.casefold()
+    ]
+    if any(abs(value) >= EXACT_INTEGERS for value in whole):
         raise InputError(
             "a column holds whole numbers beyond 2^53, which look like identifiers",
             where=f"column {column.name!r}",

@@ -14,7 +14,7 @@ from gclnm.errors import InputError
 from gclnm.schemas.features import COORDINATE_NAME, COORDINATES, PRIVATE
 from gclnm.store.write import RESERVED
 
-__all__ = ["Choice", "choose_columns"]
+__all__ = ["Choice", "choose_columns", "raise_together"]
 
 LONGEST_NAME = 64
 OURS = frozenset(column.name for column in COORDINATES)
@@ -86,8 +86,8 @@ def choose_columns(
     missing = [key for key in keys if key not in wanted.values()]
     if missing:
         raise _no_key(missing, header)
-    _refuse_names(wanted, keys)
-    _refuse_private(wanted, keys, listed=columns is not None)
+    problems = [*_private(wanted, keys, listed=columns is not None), *_bad_names(wanted, keys)]
+    raise_together(problems, "the columns of the table cannot be stored like this")
     order = {header: name for key in keys for header, name in wanted.items() if name == key}
     order |= {name: wanted[name] for name in header if name in wanted}
     if len(order) == len(keys):
@@ -146,12 +146,12 @@ def _no_key(missing: Sequence[str], header: Sequence[str]) -> InputError:
     )
 
 
-def _refuse_names(wanted: Mapping[str, str], keys: Sequence[str]) -> None:
+def _bad_names(wanted: Mapping[str, str], keys: Sequence[str]) -> list[InputError]:
     others = [name for name in wanted.values() if name not in keys]
     twice = [name for name, count in Counter(wanted.values()).items() if count > 1]
     taken = [name for name in others if name in OURS or name in RESERVED]
     odd = [name for name in others if not _is_name(name)]
-    for names, what, fix in (
+    found = (
         (twice, "two columns would have one name", "Give each a name of its own in columns=."),
         (
             taken,
@@ -163,16 +163,19 @@ def _refuse_names(wanted: Mapping[str, str], keys: Sequence[str]) -> None:
             "columns have names that cannot be used in conditions",
             "Rename them with columns=: letters (Chinese too), digits and _, 64 at most, no digit first.",
         ),
-    ):
-        if names:
-            raise InputError(what, where=", ".join(map(repr, names)), fix=fix, code="bad-column")
+    )
+    return [
+        InputError(what, where=", ".join(map(repr, names)), fix=fix, code="bad-column")
+        for names, what, fix in found
+        if names
+    ]
 
 
 def _is_name(name: str) -> bool:
     return name.isidentifier() and not iskeyword(name) and "__" not in name and len(name) <= LONGEST_NAME
 
 
-def _refuse_private(wanted: Mapping[str, str], keys: Sequence[str], *, listed: bool) -> None:
+def _private(wanted: Mapping[str, str], keys: Sequence[str], *, listed: bool) -> list[InputError]:
     found = {}
     for header, name in wanted.items():
         if name in keys:
@@ -182,13 +185,26 @@ def _refuse_private(wanted: Mapping[str, str], keys: Sequence[str], *, listed: b
             kind = _person(header, LIKELY)
         if kind:
             found[header] = kind
-    if found:
-        raise InputError(
-            f"{len(found)} columns look like {', '.join(sorted(set(found.values())))}, which no store keeps",
+    if not found:
+        return []
+    kinds = " and ".join(sorted(set(found.values())))
+    return [
+        InputError(
+            f"columns look like {kinds}, which no store keeps",
             where=", ".join(map(repr, found)),
             fix="Name the columns that you want in columns=; what is not listed is left out.",
             code="private-column",
         )
+    ]
+
+
+def raise_together(problems: Sequence[InputError], what: str) -> None:
+    """Raise one error that says all that is wrong, where anything is."""
+    if len(problems) == 1:
+        raise problems[0]
+    if problems:
+        lines = "".join(f"\n- {problem}" for problem in problems)
+        raise InputError(what, fix=f"It has {len(problems)} problems:{lines}", code="bad-table")
 
 
 def _person(header: str, kinds: Mapping[str, str]) -> str:

@@ -22,7 +22,7 @@ from gclnm.store.layout import array, set_group, set_names, versions
 from gclnm.store.patient_ids import IdMatch, match_ids
 from gclnm.store.repository import Note, Repository
 from gclnm.store.table_cells import Cells, cell_text, convert
-from gclnm.store.table_columns import Choice, choose_columns
+from gclnm.store.table_columns import Choice, choose_columns, raise_together
 from gclnm.store.table_files import RawTable, read_raw
 from gclnm.store.tables import About, check_table_name, write_table
 
@@ -170,24 +170,13 @@ def _converted(raw: RawTable, choice: Choice, values: Mapping[str, Any]) -> dict
             found[name] = convert(header, raw.column(header), raw.numbers, how)
         except InputError as error:
             problems.append(error)
-    _raise(problems)
+    raise_together(problems, "the cells of the table cannot be stored like this")
     texts = [key for key in choice.keys if key in NUMERIC_KEYS and found[key].kind != "number"]
     if texts:
         raise InputError(
             "a key holds text where images have numbers", where=", ".join(texts), code="bad-keys"
         )
     return found
-
-
-def _raise(problems: Sequence[InputError]) -> None:
-    if len(problems) == 1:
-        raise problems[0]
-    if problems:
-        raise InputError(
-            f"{len(problems)} columns of the table cannot be stored",
-            fix="\n".join(["", *(f"- {problem}" for problem in problems)]),
-            code="bad-table",
-        )
 
 
 def _ids(raw: RawTable, choice: Choice) -> list[str]:
