@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
+import os
+import sys
+import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -94,3 +100,41 @@ def fill(store: FeatureStore, recipe: Recipe, row: RowMaker) -> FeatureStore:
     ]
     store.append("ct", recipe, rows)
     return store
+
+
+def beside(name: str) -> Any:
+    """A module of this folder that holds no tests."""
+    title = f"store_{name}"
+    if title not in sys.modules:
+        spec = importlib.util.spec_from_file_location(title, Path(__file__).with_name(f"{name}.py"))
+        sys.modules[title] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[title])
+    return sys.modules[title]
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """An S3 server on loopback."""
+    pytest.importorskip("moto", reason="S3 is tested against moto's server: pip install moto[server]")
+    server = beside("objectstore").Server(tmp_path_factory.mktemp("s3") / "log")
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def wire(server: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A connection to it that can be cut; the environment names it."""
+    module = beside("objectstore")
+    wire = module.Wire(server.port)
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name, value in module.environment(wire.url).items():
+        monkeypatch.setenv(name, value)
+    yield wire
+    wire.close()
+
+
+@pytest.fixture
+def s3(wire: Any) -> str:
+    """The address of a store that is not there yet."""
+    return f"s3://{beside('objectstore').BUCKET}/{uuid.uuid4().hex}"

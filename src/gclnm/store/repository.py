@@ -141,13 +141,12 @@ class Repository:
             asked = True
             return str(session.commit(note.message, metadata={**note.record, ATTEMPT: mark}))
         # A full disk shows while chunks are written as well as at the commit.
-        except (icechunk.IcechunkError, OSError) as error:
-            conflict = isinstance(error, icechunk.ConflictError)
+        except (icechunk.ConflictError, icechunk.IcechunkError, OSError) as error:
             # An answer that was lost looks like a failure, and like a conflict when Icechunk has asked again.
             done = self._written(mark, base, error) if asked else None
             if done is not None:
                 return done
-            if conflict:
+            if isinstance(error, icechunk.ConflictError):
                 raise
             raise self._refused(
                 "a commit could not be written; the store holds what it held before", error

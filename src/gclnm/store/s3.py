@@ -19,7 +19,8 @@ __all__ = ["answered", "config", "parse", "patience", "storage", "words"]
 T = TypeVar("T")
 EXAMPLE = "Give s3://bucket/prefix."
 # A request that fails is tried again for about ten seconds; a connection must stand after 5 s, one
-# request end after 60 s and all its repetitions after 180 s.
+# request end after 60 s and all its repetitions after 180 s. Icechunk 1 repeats a request ten times, for up
+# to a minute, whatever it is told.
 TRIES, FIRST_PAUSE_MS, LONGEST_PAUSE_MS = 8, 100, 5_000
 CONNECT_MS, REQUEST_MS, OPERATION_MS = 5_000, 60_000, 180_000
 # Icechunk 1 waits for ever on a server that is silent; this is for one commit, chunks included.
@@ -176,7 +177,7 @@ REFUSALS = (
         "Look at the bucket's name, AWS_ENDPOINT_URL and AWS_REGION; gclnm makes no buckets.",
     ),
     (
-        ("loading credentials", "CredentialsNotLoaded", "credentials provider"),
+        ("loading credentials", "no providers in chain"),
         "no keys for the storage were found",
         "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE.",
     ),
