@@ -17,7 +17,7 @@ def test_the_log_reads_like_a_history_newest_first(filled, recipe, row):
     filled.tag("submission-1")
     log = filled.log()
     assert log["what"].tolist() == [
-        "ct: 1 replaced",
+        "ct: 1 row replaced",
         "ct: set created, 4 rows added, 1 of them failed",
         "create store",
     ]

@@ -95,7 +95,8 @@ def test_the_origin_of_a_row_is_the_commit_that_wrote_it_there(ours, theirs):
 
 def test_the_history_says_that_rows_of_another_store_came(ours, theirs):
     ours.merge(theirs)
-    assert ours.log().what[0] == "ct: rows of another store merged, 3 rows added, 1 of them failed"
+    store = theirs._repository.root(theirs.commit).attrs["store_id"][:8]
+    assert ours.log().what[0] == f"ct: rows of store {store} merged, 3 rows added, 1 of them failed"
 
 
 def test_a_store_without_sets_takes_over_all_of_them(theirs, recipe, other_recipe, row):
@@ -363,7 +364,7 @@ def test_tables_and_selections_come_along(ours, with_table):
     assert ours.selections("ct").names[0] == with_table.selections("ct").names[0]
     assert ours.selections("ct").commit[0] == result.commits[0]
     assert "table clinical: 3 rows added" in repr(result)
-    assert "clinical: table stored" in ours.log().what[0]
+    assert "clinical: table merged from another store" in ours.log().what[0]
     assert ours.merge(with_table).commits == []
 
 

@@ -39,7 +39,7 @@ def test_a_new_version_of_a_selection_leaves_the_old_one_readable(filled):
     assert listed[["selection", "features", "commit"]].values.tolist() == [["robust", 1, second]]
     assert listed["names"].tolist() == [["original_ngtdm_Contrast"]]
     assert filled.selections("ct", at="submission-1")["commit"].tolist() == [first]
-    assert filled.log()["what"].tolist()[0] == "ct: selection stored"
+    assert filled.log()["what"].tolist()[0] == "ct: selection robust stored, 1 feature"
 
 
 def test_a_set_without_selections_has_an_empty_list_of_them(quiet):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -66,7 +68,7 @@ def test_a_table_put_again_is_a_new_version_and_the_same_content_is_no_commit(fi
 def test_the_log_says_that_a_table_was_stored(filled):
     filled.put_table("clinical", clinical())
     newest = filled.log().iloc[0]
-    assert newest["what"] == "clinical: table stored"
+    assert newest["what"].startswith("clinical: table stored, ")
     assert newest["set"] == ""
 
 
@@ -347,6 +349,7 @@ def test_an_export_says_what_clinical_columns_are(filled, tmp_path):
     assert told.loc["pN", "kind"] == "clinical"
     assert told.loc["pN", "what"] == "Clinical table clinical, column N: 阴性=0, 阳性=1."
     assert told.loc["roi", "kind"] == "coordinate"
+    assert json.loads((tmp_path / "ct.recipe.json").read_text("utf-8"))["tables"] == "clinical"
     filled.to_parquet(tmp_path / "ct.parquet", "ct", tables="clinical")
     assert pd.read_parquet(tmp_path / "ct.parquet")["age"].tolist() == [61, 61, 48]
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 import html
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gclnm.errors import InputError, StoreError
-from gclnm.store.history import commit_of_row
 from gclnm.store.layout import TEXT, array, arrays, coordinates, read_text, set_group, set_names
+from gclnm.store.lineage import Lineage, Origin
 from gclnm.store.number import Number, number_of
 from gclnm.store.read import existing_set
+from gclnm.store.redo import Redo, Redone, Stored, redone
 from gclnm.store.words import engine_steps, number, setting_lines
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from gclnm.store.repository import Repository
 
 __all__ = ["Explanation", "explain"]
+
+ROW = ("status", "reason", "inputs_sha256", "history", "revision", "content_sha256", "origin")
 
 
 @dataclass(frozen=True)
@@ -44,9 +47,12 @@ class Explanation:
     recipe, recipe_id, engine
         Every choice between file and feature.
     versions
-        The software that the row was written with.
+        The software that the row was computed with.
     commit, written
         The commit that wrote it, and when (UTC).
+    origin
+        For a row that was merged from another store: ``commit``, ``store_id`` and ``time`` of its
+        first writing; None for others.
     inputs_sha256
         Digest of everything it was computed from.
     history
@@ -57,6 +63,8 @@ class Explanation:
         Voxel count, intensity range, bins ... by name.
     number
         The feature that was asked for; None when none was.
+    redone
+        What computing it again gave; None when that was not asked for.
     """
 
     sample_id: str
@@ -78,18 +86,22 @@ class Explanation:
     features: int
     diagnostics: dict[str, float]
     number: Number | None = None
+    origin: dict[str, str] | None = None
+    redone: Redone | None = None
 
     def lines(self) -> list[tuple[str, str]]:
         """The same as pairs of what and how: what the text and the notebook view are made of."""
         outcome = f"{self.computed} of {self.features} features" if self.status == "ok" else self.reason
         recipe_name = str(self.recipe.get("name", ""))
         found = self.number.lines() if self.number else []
+        found += self.redone.lines() if self.redone else []
         found += [
             ("sample", f"{self.sample_id} in set {self.set!r}"),
             ("status", f"{self.status}: {outcome}"),
             *((name, _plain(value)) for name, value in self.coords.items()),
             ("recipe", f"{recipe_name} {self.recipe_id[:12]}, engine {self.engine}".strip()),
             ("written", f"{self.written:%Y-%m-%d %H:%M:%S} UTC in commit {self.commit}"),
+            *_origin_lines(self.origin),
             ("revision", _revision_words(self.revisions)),
             ("with", ", ".join(f"{name} {version}" for name, version in self.versions.items())),
             ("inputs", f"sha256 {self.inputs_sha256}" if self.inputs_sha256 else "were not read"),
@@ -120,42 +132,92 @@ def explain(
     sample: str | Mapping[str, Any] | pd.Series[Any],
     name: str | None,
     feature: str | None = None,
+    redo: Redo = False,
 ) -> Explanation:
     """The current row of a key as it was at a commit, and one of its features where it is named."""
     root = repository.root(snapshot)
     sample_id = _key(sample)
     name, group, positions = _find(repository, root, sample_id, name)
-    generation = str(group.attrs["generation"])
-    commits = [commit_of_row(repository, snapshot, generation, position) for position in positions]
-    at, written = positions[-1], commits[-1]
-    row = {key: _cell(group, key, at) for key in ("status", "reason", "inputs_sha256", "history", "revision")}
+    lineage = Lineage(repository, snapshot)
+    commits = [_writer(lineage, repository, group, position) for position in positions]
+    at = positions[-1]
+    row = {key: _cell(group, key, at) for key in ROW if key in group}
     values, measured = (np.asarray(array(group, key)[at]) for key in ("value", "diagnostic"))
     named = zip(read_text(group, "diagnostic_name"), measured, strict=True)
     diagnostics = {str(key): float(value) for key, value in named if not np.isnan(value)}
     history = json.loads(row["history"] or "{}")
     notes = history.get("notes") if isinstance(history, dict) else None
     attrs: dict[str, Any] = dict(group.attrs)
-    return Explanation(
+    written = lineage.origins[commits[-1]]
+    first = lineage.origins.get(row.get("origin", ""))
+    versions = dict(sorted((first or written).versions.items()))
+    found = Explanation(
         sample_id=sample_id,
         set=name,
         status=row["status"],
         reason=row["reason"],
         coords=_coords(group, at),
         revision=row["revision"],
-        revisions=tuple(_revision(group, p, c) for p, c in zip(positions, commits, strict=True)),
+        revisions=tuple(
+            _revision(group, position, commit, lineage)
+            for position, commit in zip(positions, commits, strict=True)
+        ),
         recipe=json.loads(attrs["recipe"]),
         recipe_id=attrs["recipe_id"],
         engine=attrs["engine"],
-        versions=dict(sorted(written.metadata["versions"].items())),
-        commit=written.id,
-        written=written.written_at,
+        versions=versions,
+        commit=commits[-1],
+        written=datetime.fromisoformat(written.time),
         inputs_sha256=row["inputs_sha256"],
         history=history,
         computed=int(np.count_nonzero(~np.isnan(values))),
         features=len(values),
         diagnostics=diagnostics,
         number=None if feature is None else number_of(group, at, feature, notes, diagnostics),
+        origin=_origin(row.get("origin", ""), first),
     )
+    if redo is False:
+        return found
+    stored = Stored(
+        sample_id=sample_id,
+        status=found.status,
+        reason=found.reason,
+        recipe=found.recipe,
+        recipe_id=found.recipe_id,
+        features=tuple(str(column) for column in read_text(group, "feature")),
+        values=values,
+        inputs_sha256=found.inputs_sha256,
+        content_sha256=row.get("content_sha256", ""),
+        history=row["history"],
+        versions=versions,
+    )
+    return replace(found, redone=redone(stored, redo))
+
+
+def _writer(lineage: Lineage, repository: Repository, group: zarr.Group, position: int) -> str:
+    commit = lineage.writer(str(group.attrs["generation"]), position)
+    if not commit:
+        raise StoreError(
+            "no commit says that it wrote this row",
+            where=repository.url,
+            fix="check() says what else is damaged.",
+            code="damaged",
+        )
+    return commit
+
+
+def _origin(commit: str, known: Origin | None) -> dict[str, str] | None:
+    if not commit:
+        return None
+    store, time = (known.store_id, known.time) if known else ("", "")
+    return {"commit": commit, "store_id": store, "time": time}
+
+
+def _origin_lines(origin: Mapping[str, str] | None) -> list[tuple[str, str]]:
+    if not origin:
+        return []
+    time = f" at {datetime.fromisoformat(origin['time']):%Y-%m-%d %H:%M:%S} UTC" if origin["time"] else ""
+    return [("merged", f"from store {origin['store_id']}, written there{time} in commit {origin['commit']}")]
 
 
 def _key(sample: Any) -> str:
@@ -231,9 +293,9 @@ def _coords(group: zarr.Group, position: int) -> dict[str, str | float]:
     return {name: value for name, value in cells.items() if value != "" and value == value}
 
 
-def _revision(group: zarr.Group, position: int, commit: Any) -> dict[str, Any]:
+def _revision(group: zarr.Group, position: int, commit: str, lineage: Lineage) -> dict[str, Any]:
     known = {key: _cell(group, key, position) for key in ("revision", "status", "reason", "inputs_sha256")}
-    return known | {"commit": commit.id, "time": commit.written_at}
+    return known | {"commit": commit, "time": datetime.fromisoformat(lineage.origins[commit].time)}
 
 
 def _revision_words(revisions: tuple[dict[str, Any], ...]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
     from gclnm.store.repository import Repository
 
-__all__ = ["At", "commit_of_row", "log", "resolve", "sentence"]
+__all__ = ["At", "log", "resolve", "sentence"]
 
 At = str | date | None
 COMMIT = re.compile(r"[0-9A-Z]{4,20}")
@@ -37,17 +38,49 @@ def sentence(name: str, record: dict[str, Any]) -> str:
     --------
     >>> sentence("ct", {"action": "append", "added": 12, "replaced": 1, "failed": 2})
     'ct: 12 rows added, 1 replaced, 2 of them failed'
+    >>> sentence("ct", {"action": "select", "selection": "robust", "features": 12})
+    'ct: selection robust stored, 12 features'
     """
-    parts = []
-    if record["action"] in ACTIONS:
-        parts.append(ACTIONS[record["action"]])
-    if record.get("added"):
-        parts.append(f"{record['added']} row{'s' if record['added'] > 1 else ''} added")
-    if record.get("replaced"):
-        parts.append(f"{record['replaced']} replaced")
+    parts = [words] if (words := _action(record)) else []
+    added, replaced = int(record.get("added", 0)), int(record.get("replaced", 0))
+    if added:
+        parts.append(f"{_rows(added)} added")
+    if replaced:
+        parts.append(f"{replaced if added else _rows(replaced)} replaced")
     if record.get("failed"):
         parts.append(f"{record['failed']} of them failed")
     return f"{name}: {', '.join(parts)}"
+
+
+def _action(record: Mapping[str, Any]) -> str:
+    """What was done, with the names of what it was done to."""
+    action = str(record["action"])
+    words = ACTIONS.get(action, "")
+    if action == "merge":
+        store = str(dict(record.get("origin") or {}).get("store_id", ""))[:8]
+        words = f"rows of store {store} merged" if store else words
+        names = record.get("selections") or ()
+        return f"{words}, {_named('selection', names)} taken over" if names else words
+    if action == "select" and record.get("selection"):
+        words = f"selection {record['selection']} stored"
+        n = record.get("features")
+        return words if n is None else f"{words}, {_count(int(n), 'feature')}"
+    if action == "table":
+        joined = "merged from another store" if record.get("tables") else "stored"
+        return f"table {joined}" + (f", {_rows(int(record['rows']))}" if "rows" in record else "")
+    return words
+
+
+def _named(what: str, names: Sequence[str]) -> str:
+    return f"{what if len(names) == 1 else what + 's'} {', '.join(names)}"
+
+
+def _rows(n: int) -> str:
+    return _count(n, "row")
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n} {what}{'' if n == 1 else 's'}"
 
 
 def log(repository: Repository) -> pd.DataFrame:
@@ -150,12 +183,3 @@ def check_tag(name: str) -> str:
             fix="Use letters, digits, '-', '_' and '.', starting with a letter or digit.",
         )
     return name
-
-
-def commit_of_row(repository: Repository, snapshot: str, generation: str, position: int) -> Any:
-    """The commit that wrote the row at a position of a set."""
-    for candidate in repository.ancestry(snapshot):
-        record = candidate.metadata
-        if record.get("generation") == generation and record["start"] <= position < record["stop"]:
-            return candidate
-    raise StoreError("no commit says that it wrote this row", where=repository.url, code="damaged")

@@ -19,6 +19,7 @@ from gclnm.store.join import Tables, dataset_with
 from gclnm.store.keys import KeyIndex, key_table
 from gclnm.store.layout import array, set_group, set_names
 from gclnm.store.read import Select, Where, to_table
+from gclnm.store.redo import Redo
 from gclnm.store.repository import Repository
 from gclnm.store.selections import selection_list
 from gclnm.store.tables import read_table, table_list
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
+    from gclnm.store.deposit import Deposit
 __all__ = ["StoreReader"]
 
 
@@ -251,6 +253,7 @@ class StoreReader:
         *,
         feature: str | None = None,
         at: At = None,
+        redo: Redo = False,
     ) -> Explanation:
         """The way of one row: coordinates, settings, steps, versions, commit, revisions.
 
@@ -265,15 +268,20 @@ class StoreReader:
             diagnostics those that bear on it.
         at
             As in `read`.
+        redo
+            True: also compute the row again with the set's recipe, from the files that this machine
+            remembers, and say whether it is the same: identical, or the largest difference, and which
+            part of its inputs or software is another. Samples (of `gclnm.pair`): from their files.
 
         Raises
         ------
         InputError
-            When ``sample_id`` is not one, for example the name of a feature.
+            When ``sample_id`` is not one, for example the name of a feature, or none of the samples
+            in ``redo`` is this row.
         StoreError
             When no row has this key, several sets have it, or the set has no such feature.
         """
-        return explain(self._repository, resolve(self._repository, at), sample_id, name, feature)
+        return explain(self._repository, resolve(self._repository, at), sample_id, name, feature, redo)
 
     def to_parquet(
         self,
@@ -312,6 +320,48 @@ class StoreReader:
         """
         data = self.read(name, at=at, select=select, where=where, tables=tables)
         return export.to_csv(to_table(data, diagnostics), fspath(path), columns_of(data, diagnostics))
+
+    def export(
+        self,
+        folder: str | PathLike[str],
+        *,
+        at: At = None,
+        where: Where = None,
+        sets: str | Sequence[str] | None = None,
+    ) -> Deposit:
+        """Write sets and clinical tables as files for a paper: new pseudonyms, no history.
+
+        Patients and samples get random names, the same in all files; readers, hospitals and instances
+        of an ROI become ``R1``, ``C1``, ``I1`` ... Study and series UIDs, digests, revisions and times
+        stay out, and so does every other column with ids of the store, UIDs or dates in it, or whose
+        name says that it holds an identifier, a station, an institution or a date; `Deposit.left_out`
+        names them. Time points that are dates become ``T1``, ``T2`` ... of each patient. What you named
+        yourself (ROI, phase, other coordinates, texts of tables) goes in as it is: look at it.
+
+        Parameters
+        ----------
+        folder
+            A new or empty folder. It appears when all is written, or not at all.
+        at, where
+            As in `read`. Clinical tables hold the patients of whom there are rows.
+        sets
+            Names of sets; all by default.
+
+        Returns
+        -------
+        Deposit
+            ``.files``, ``.left_out`` and, in memory only, ``.pseudonyms``.
+
+        Raises
+        ------
+        StoreError
+            When the folder is not empty or cannot be written, or set or version do not exist.
+        InputError
+            When there is no row to export.
+        """
+        from gclnm.store import deposit
+
+        return deposit.export(self._repository, resolve(self._repository, at), folder, where, sets)
 
     # --- showing
 
