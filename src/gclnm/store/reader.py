@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from gclnm.store.deposit import Deposit
+
 __all__ = ["StoreReader"]
 
 

@@ -1,0 +1,378 @@
+"""A deposit for a paper: sets and clinical tables as files, under new names, without history."""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import json
+import os
+import re
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from os import PathLike, fspath
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import numpy as np
+
+from gclnm._version import __version__
+from gclnm.errors import InputError, StoreError
+from gclnm.store.dictionary import columns_of
+from gclnm.store.layout import array, set_group, set_names, versions
+from gclnm.store.lineage import Lineage, row_frame
+from gclnm.store.pseudonyms import Guard, Pseudonyms, is_date, ordinals
+from gclnm.store.read import Where, dataset, row_coordinates, to_table
+from gclnm.store.tables import read_about, read_table, table_names
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+    from gclnm.store.repository import Repository
+
+__all__ = ["Deposit", "export"]
+
+# Never in a deposit: who, where and which file; what only a store needs.
+LEFT_OUT = {
+    *("study_uid", "series_uid", "split"),
+    *("revision", "current", "inputs_sha256", "content_sha256", "origin", "history", "seconds"),
+}
+NUMBER = re.compile(r"\d{0,3}")
+# Coordinates whose values may say who or where: the letter of their codes, and what the codes are.
+CODED = {"rater": ("R", "reader"), "centre": ("C", "hospital"), "roi_instance": ("I", "instance of the ROI")}
+
+
+@dataclass(frozen=True, eq=False)
+class Deposit:
+    """What was written.
+
+    Attributes
+    ----------
+    folder
+        Where it lies.
+    files
+        One row a file: file, bytes, sha256.
+    left_out
+        Columns that stayed out, and why: set or table, column, why.
+    pseudonyms
+        Patient id to the id in the deposit. Only here, in memory: it is written nowhere.
+    """
+
+    folder: Path
+    files: pd.DataFrame
+    left_out: pd.DataFrame
+    pseudonyms: Mapping[str, str] = field(repr=False)
+
+    def __repr__(self) -> str:
+        size = int(self.files["bytes"].sum())
+        lines = [
+            f"Deposit {self.folder}: {len(self.files)} files, {size:,} bytes, {len(self.pseudonyms)} patients"
+        ]
+        lines += [f"  left out of {row['of']}: {row['column']} ({row['why']})" for row in self._reasons()]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        head = f"<b>Deposit</b> {html.escape(str(self.folder))}, {len(self.pseudonyms)} patients"
+        parts = [part.to_html(index=False, escape=True) for part in (self.files, self.left_out) if len(part)]
+        return f"<div>{head}{''.join(parts)}</div>"
+
+    def _reasons(self) -> list[dict[Any, Any]]:
+        rows: list[dict[Any, Any]] = self.left_out.to_dict("records")
+        return rows
+
+
+def export(
+    repository: Repository,
+    commit: str,
+    folder: str | PathLike[str],
+    where: Where,
+    sets: str | Sequence[str] | None,
+) -> Deposit:
+    """Write the deposit; see `FeatureStore.export`."""
+    import pandas as pd
+
+    target = Path(fspath(folder))
+    _refuse_used(target)
+    part = target.with_name(f".{target.name}.{uuid4().hex[:8]}")
+    try:
+        part.mkdir(parents=True)
+        writer = _Writer(repository, commit, part, where, sets)
+        writer.write()
+        files = _checksums(part)
+        # The folder appears whole or not at all.
+        os.replace(part, target)
+    except OSError as error:
+        raise StoreError(
+            "the deposit cannot be written",
+            where=str(target),
+            fix=f"Choose another folder ({error.strerror}).",
+            code="cannot-write",
+        ) from None
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    left_out = pd.DataFrame(writer.left_out, columns=["of", "column", "why"])
+    return Deposit(target, files, left_out, dict(writer.names.patients))
+
+
+def _refuse_used(target: Path) -> None:
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise StoreError(
+            "the folder for the deposit is not empty",
+            where=str(target),
+            fix="Give a new or an empty folder.",
+            code="not-empty",
+        )
+
+
+@dataclass(frozen=True)
+class _Files:
+    """The folder of a deposit while it is made."""
+
+    folder: Path
+
+    def place(self, name: str) -> Path:
+        """Where a file goes; no two have one name."""
+        path = self.folder / name
+        if path.exists():
+            raise StoreError(
+                "two parts of the deposit would have one file name",
+                where=name,
+                fix="Export them one by one with sets=.",
+            )
+        path.parent.mkdir(exist_ok=True)
+        return path
+
+    def frame(self, name: str, table: pd.DataFrame) -> None:
+        """A table as Parquet and as CSV."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        bare = table.copy(deep=False)
+        bare.attrs = {}
+        pq.write_table(pa.Table.from_pandas(bare, preserve_index=False), self.place(f"{name}.parquet"))
+        self.csv(f"{name}.csv", bare)
+
+    def csv(self, name: str, table: pd.DataFrame) -> None:
+        """A table as CSV; every number in the shortest form that reads back the same."""
+        table.to_csv(self.place(name), index=False, encoding="utf-8", lineterminator="\n")
+
+    def text(self, name: str, words: str) -> None:
+        """A text file."""
+        self.place(name).write_text(words, encoding="utf-8")
+
+
+class _Writer:
+    """The parts of a deposit, all of one commit and with one set of new names."""
+
+    def __init__(
+        self,
+        repository: Repository,
+        commit: str,
+        folder: Path,
+        where: Where,
+        sets: str | Sequence[str] | None,
+    ) -> None:
+        self._repository, self._commit, self._files = repository, commit, _Files(folder)
+        self._root = repository.root(commit)
+        self._lineage = Lineage(repository, commit)
+        names = set_names(self._root) if sets is None else [sets] if isinstance(sets, str) else list(sets)
+        self._sets = {name: dataset(repository, commit, name, None, where) for name in names}
+        if not any(data.sizes["sample"] for data in self._sets.values()):
+            raise InputError(
+                "there is no row to export", where=repository.url, fix="Look at where=, sets= and at=."
+            )
+        ids = self._ids()
+        self.names = Pseudonyms(ids)
+        self._guard = Guard(ids)
+        for name, (letter, _) in CODED.items():
+            found = [self._texts(data, name) for data in self._sets.values() if name in data.coords]
+            self.names.number(letter, (value for texts in found for value in texts))
+        self.left_out: list[tuple[str, str, str]] = []
+        self._about: dict[str, dict[str, Any]] = {}
+
+    def _ids(self) -> set[str]:
+        """Every id that must not be in the deposit: of all rows and tables, not only of those that go in."""
+        found: set[str] = set()
+        for name in set_names(self._root):
+            group = set_group(self._root, name)
+            for key in ("sample_id", "patient_id", "study_uid", "series_uid"):
+                if group is not None and key in group:
+                    found.update(map(str, np.asarray(array(group, key)[:])))
+        for name in table_names(self._root):
+            found.update(read_table(self._root, name)[0]["patient_id"])
+        return found - {""}
+
+    @staticmethod
+    def _texts(data: xr.Dataset, name: str) -> list[str]:
+        return [str(value) for value in data[name].values]
+
+    def write(self) -> None:
+        """Every file but the checksums."""
+        for name, data in self._sets.items():
+            self._write_set(name, data)
+        tables = table_names(self._root)
+        for name in tables:
+            self._write_table(name)
+        facts = {"written_by": versions(), "sets": {name: self._versions(name) for name in self._sets}}
+        self._files.text("versions.json", json.dumps(facts, indent=2) + "\n")
+        self._files.text("README.md", self._readme(tables))
+
+    # --- sets
+
+    def _write_set(self, name: str, data: xr.Dataset) -> None:
+        from gclnm.recipe.files import dump_yaml
+
+        columns = self._columns(name, data)
+        table = to_table(data, diagnostics=True)
+        about = columns_of(data, diagnostics=True).set_index("column", drop=False)
+        kept = [column for column in table if column in columns or column not in row_coordinates(data)]
+        table = table[kept].assign(**columns)
+        bounds = {key: _bounds(set_group(self._root, name), key) for key in ("lower", "upper")}
+        about = about.loc[kept]
+        for key, found in bounds.items():
+            about[key] = [found.get(str(column), float("nan")) for column in kept]
+        for column, what in self._words().items():
+            about.loc[about["column"] == column, "what"] = what
+        self._files.frame(
+            name,
+            table.sort_values(
+                [key for key in ("patient_id", "sample_id") if key in table], ignore_index=True
+            ),
+        )
+        self._files.csv(f"{name}.columns.csv", about)
+        recipe = json.loads(data.attrs["recipe"])
+        self._files.text(f"{name}.recipe.yaml", dump_yaml(_without_none(recipe)))
+        patients = len(set(table["patient_id"])) if "patient_id" in table else 0
+        features = data.sizes["feature"]
+        self._about[name] = {"rows": len(table), "patients": patients, "features": features}
+
+    def _columns(self, name: str, data: xr.Dataset) -> dict[str, Any]:
+        """The coordinates of a set that go in, under their new names."""
+        keys = [key for key in row_coordinates(data) if key not in LEFT_OUT]
+        empty = np.full(data.sizes["sample"], "", dtype=object)
+        patients = data["patient_id"].values if "patient_id" in keys else empty
+        given = {key: self._column(name, key, data[key].values, patients) for key in keys}
+        return {key: values for key, values in given.items() if values is not None}
+
+    def _column(self, of: str, key: str, values: Any, patients: Any) -> Any:
+        """A column as it goes into the deposit; None: it stays out."""
+        texts = [str(value) for value in values]
+        if key == "sample_id":
+            return [self.names.sample(text) for text in texts]
+        if key == "patient_id":
+            return [self.names.patient(text) for text in texts]
+        if key == "timepoint" and any(map(is_date, texts)):
+            return ordinals(texts, [str(patient) for patient in patients])
+        if key == "roi_instance" and all(NUMBER.fullmatch(text) for text in texts):
+            return values
+        if key in CODED and self.names.has_codes(CODED[key][0], texts):
+            return [self.names.code(CODED[key][0], text) for text in texts]
+        why = "its values have no code in the sets" if key in CODED else self._guard.why_not(key, values)
+        if why:
+            self.left_out.append((of, key, why))
+            return None
+        return values
+
+    @staticmethod
+    def _words() -> dict[str, str]:
+        """What the renamed columns are in a deposit."""
+        coded = {
+            name: f"Code of the {what}; the order of codes says nothing." for name, (_, what) in CODED.items()
+        }
+        return {
+            "sample_id": "Key of the row, made for this deposit: the same sample has one key in all files.",
+            "patient_id": "Pseudonym of the patient, made for this deposit: the same in all files.",
+            **coded,
+        }
+
+    def _versions(self, name: str) -> list[dict[str, Any]]:
+        """Software that the rows of a set were computed with, and of how many rows."""
+        group = set_group(self._root, name)
+        rows = row_frame(group, self._lineage) if group is not None else None
+        if rows is None:
+            return []
+        of = dict(zip(rows["sample_id"][rows["current"]], rows["commit"][rows["current"]], strict=True))
+        counts: dict[str, int] = {}
+        for sample in self._texts(self._sets[name], "sample_id"):
+            used = self._lineage.origins[of[sample]].versions
+            key = json.dumps(used, sort_keys=True)
+            counts[key] = counts.get(key, 0) + 1
+        return [{"rows": count, "versions": json.loads(key)} for key, count in counts.items()]
+
+    # --- tables
+
+    def _write_table(self, name: str) -> None:
+        import pandas as pd
+
+        frame, about = read_table(self._root, name)
+        frame = frame[frame["patient_id"].isin(list(self.names.patients))].reset_index(drop=True)
+        label, patients = f"tables/{name}", frame["patient_id"].tolist()
+        given = {str(key): self._column(label, str(key), frame[key].tolist(), patients) for key in frame}
+        columns = {key: values for key, values in given.items() if values is not None}
+        table = pd.DataFrame(columns)
+        self._files.frame(label, table.sort_values("patient_id", kind="stable", ignore_index=True))
+        told = [
+            {
+                "column": column["name"],
+                "kind": "key" if column["name"] in about["keys"] else column["kind"],
+                "header": column["header"],
+                "values": ", ".join(f"{old}={new}" for old, new in column.get("values") or []),
+            }
+            for column in read_about(self._root, name)["columns"]
+            if column["name"] in columns
+        ]
+        self._files.csv(f"{label}.columns.csv", pd.DataFrame(told))
+
+    def _readme(self, tables: Sequence[str]) -> str:
+        tags = sorted(tag for tag, commit in self._repository.tags().items() if commit == self._commit)
+        lines = [
+            "# Radiomic features",
+            "",
+            f"Written by gclnm {__version__}{f', version {tags[0]!r} of the feature store' if tags else ''}.",
+            "",
+            *(
+                f"- `{name}.parquet`, `{name}.csv`: {about['rows']} rows of {about['patients']} patients,"
+                f" {about['features']} features. `{name}.columns.csv` says what each column is (unit, bounds,"
+                f" IBSI code); `{name}.recipe.yaml` is every setting."
+                for name, about in self._about.items()
+            ),
+            *(
+                f"- `tables/{name}.parquet`, `tables/{name}.csv`: clinical data of these patients."
+                for name in tables
+            ),
+            "- `versions.json`: the software that computed the rows.",
+            "- `SHA256SUMS`: checked with `sha256sum -c SHA256SUMS`.",
+            "",
+            "Parquet and CSV hold the same numbers to the last bit; what was not computed is empty.",
+            "Patients, samples, readers and hospitals have names made for this deposit: random, the same in",
+            "all files, in no order that tells anything. It holds no dates, no DICOM UIDs and no names of",
+            "stations or places.",
+        ]
+        return "\n".join(lines) + "\n"
+
+
+def _bounds(group: Any, key: str) -> dict[str, float]:
+    from gclnm.store.layout import read_text
+
+    return dict(zip(read_text(group, "feature"), np.asarray(array(group, key)[:]).tolist(), strict=True))
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_none(item) for key, item in value.items() if item is not None}
+    return value
+
+
+def _checksums(folder: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    rows = []
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        rows.append((path.relative_to(folder).as_posix(), path.stat().st_size, digest))
+    sums = "".join(f"{digest}  {name}\n" for name, _, digest in rows)
+    (folder / "SHA256SUMS").write_text(sums, encoding="utf-8")
+    return pd.DataFrame(rows, columns=["file", "bytes", "sha256"])
