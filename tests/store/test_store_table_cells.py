@@ -278,6 +278,13 @@ def test_a_column_that_only_resembles_one_is_taken_when_it_is_named():
         choose_columns(["patient_id", "x"], ["patient_id"], {"x": "name"})
 
 
+def test_a_missing_key_and_a_private_column_are_told_at_once():
+    with pytest.raises(InputError, match="2 problems") as found:
+        choose_columns(["住院号", "姓名", "age"], ["patient_id"], None)
+    assert "columns={'住院号': 'patient_id', ...}" in found.value.fix
+    assert "'姓名': columns look like a name" in found.value.fix
+
+
 def test_the_hospitals_number_may_be_the_key():
     chosen = choose_columns(["住院号", "年龄"], "patient_id", {"住院号": "patient_id", "年龄": "age"})
     assert chosen.names == {"住院号": "patient_id", "年龄": "age"}

@@ -45,6 +45,7 @@ def dataset_with(
     data = dataset(repository, snapshot, name, select, of_rows)
     for table, (frame, about) in found.items():
         data = with_table(data, table, frame, about)
+    data = data.assign_attrs(tables=", ".join(given))
     return data if of_patients is None else _filtered(data, of_patients)
 
 

@@ -84,9 +84,10 @@ def choose_columns(
         if key not in wanted.values() and key in header:
             wanted[key] = key
     missing = [key for key in keys if key not in wanted.values()]
-    if missing:
-        raise _no_key(missing, header)
-    problems = [*_private(wanted, keys, listed=columns is not None), *_bad_names(wanted, keys)]
+    # The column that is probably the patient's id is no problem of its own.
+    others = {old: new for old, new in wanted.items() if not missing or not ID_HEADERS.search(old)}
+    problems = [_no_key(missing, header)] if missing else []
+    problems += [*_private(others, keys, listed=columns is not None), *_bad_names(wanted, keys)]
     raise_together(problems, "the columns of the table cannot be stored like this")
     order = {header: name for key in keys for header, name in wanted.items() if name == key}
     order |= {name: wanted[name] for name in header if name in wanted}
