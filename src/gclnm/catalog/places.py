@@ -76,7 +76,7 @@ class Places:
             with self._open() as database:
                 row = database.execute(query, (sample_id, inputs_sha256)).fetchone()
                 made = None if row is None else _sample(_unpacked(row[0]), database)
-        except (sqlite3.Error, OSError, zlib.error, ValueError, TypeError, KeyError):
+        except (sqlite3.Error, OSError, zlib.error, ValueError, TypeError, KeyError, AttributeError):
             return None
         return made if made is not None and made.sample_id == sample_id else None
 
