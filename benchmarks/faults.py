@@ -218,12 +218,15 @@ class Trial:
         judge(self.url, self.told, self.line)
 
     def complete(self, job: str, *options: str) -> None:
-        """The same line once more, without a fault: everything must be there then."""
-        victim = self.victim(job, *options)
+        """The same line once more, without a fault."""
+        self.ended(self.victim(job, *options))
+
+    def ended(self, victim: Victim) -> None:
+        """A victim that was not hit: everything must be there when it ends."""
         said = victim.end()
         self.told += victim.acknowledged()
         judge(self.url, self.told, self.line)
-        complete = said["what"] == "end" and (job == "writer" or whole(said))
+        complete = said["what"] == "end" and ("done" not in said or whole(said))
         self.line.completed += complete
         if not complete:
             self.line.broken.append(f"not completed: {said} {victim.errors.read_text()[-500:]}")
@@ -257,15 +260,20 @@ def kill_client(trial: Trial) -> None:
     """The process that calls extract, from the start of its workers to its last commit."""
     while trial.left_to_try():
         trial.new_store()
-        while trial.left_to_try():
-            victim = trial.victim("extract")
-            victim.started()
-            if not trial.moment(victim):
-                break
-            trial.left += victim.family()
-            victim.kill()
-            trial.look(victim)
-        trial.complete("extract")
+        hit_until_complete(trial, lambda victim: victim.kill())
+
+
+def hit_until_complete(trial: Trial, hit: Callable[[Victim], None]) -> None:
+    """Extract, hit at a random moment and look, again and again until a run gets to its end."""
+    while trial.left_to_try():
+        victim = trial.victim("extract")
+        victim.started()
+        if not trial.moment(victim):
+            return trial.ended(victim)
+        trial.left += victim.family()
+        hit(victim)
+        trial.look(victim)
+    return trial.complete("extract")
 
 
 def kill_workers(trial: Trial, nannies: bool = False) -> None:
@@ -306,28 +314,23 @@ def is_nanny(process: psutil.Process, victim: Victim) -> bool:
 
 def interrupt(trial: Trial, times: int = 1) -> None:
     """Ctrl-C at a random moment: the run says how much is committed, and that is in the store."""
+
+    def press(victim: Victim) -> None:
+        asked = time.monotonic()
+        for _ in range(times):
+            victim.process.send_signal(signal.SIGINT)
+            time.sleep(trial.chance.uniform(0.0, 0.2))
+        victim.end()
+        seconds = time.monotonic() - asked
+        if seconds > 10:
+            trial.line.broken.append(f"Ctrl-C took {seconds:.0f} s")
+        words, told = victim.errors.read_text(), len(victim.acknowledged())
+        if "committed" in words and f"committed {told} rows done" not in words:
+            trial.line.broken.append(f"{told} rows were acknowledged, it says: {words[-200:]}")
+
     while trial.left_to_try():
         trial.new_store()
-        while trial.left_to_try():
-            victim = trial.victim("extract")
-            victim.started()
-            if not trial.moment(victim):
-                break
-            trial.left += victim.family()
-            asked = time.monotonic()
-            for _ in range(times):
-                victim.process.send_signal(signal.SIGINT)
-                time.sleep(trial.chance.uniform(0.0, 0.2))
-            victim.end()
-            seconds = time.monotonic() - asked
-            if seconds > 10:
-                trial.line.broken.append(f"Ctrl-C took {seconds:.0f} s")
-            words = victim.errors.read_text()
-            told = len(victim.acknowledged())
-            if "committed" in words and f"committed {told} rows done" not in words:
-                trial.line.broken.append(f"{told} rows were acknowledged, it says: {words[-200:]}")
-            trial.look(victim)
-        trial.complete("extract")
+        hit_until_complete(trial, press)
 
 
 def interrupt_twice(trial: Trial) -> None:

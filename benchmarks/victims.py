@@ -41,7 +41,7 @@ def recipe() -> Recipe:
     return Recipe(
         name=SET,
         prepare={"discretise": {"bin_width": 10}, "filters": {"wavelet": {}}},
-        compute={"firstorder": ["Mean", "Entropy"], "glcm": ["JointEntropy"], "min_voxels": 8},
+        compute={"firstorder": ["Mean", "Entropy"], "glcm": ["JointEntropy"], "glszm": ["ZoneEntropy"]},
     )
 
 
@@ -78,7 +78,7 @@ def prepare(folder: Path) -> None:
     for index in range(SAMPLES):
         image, mask = folder / f"p{index}.nii.gz", folder / f"p{index}-mask.nii.gz"
         noise = np.random.default_rng(index).normal(40.0, 60.0, (size, size, size)).astype(np.float32)
-        ball = (x**2 + y**2 + z**2 < (8 + index % 8) ** 2).astype(np.uint8)
+        ball = (x**2 + y**2 + z**2 < (6 + index % 6) ** 2).astype(np.uint8)
         SimpleITK.WriteImage(SimpleITK.GetImageFromArray(noise), str(image))
         SimpleITK.WriteImage(SimpleITK.GetImageFromArray(ball), str(mask))
         volume = VolumeRef(f"id-{index}", "image", (str(image),), modality="MR")
