@@ -14,8 +14,8 @@ import pytest
 
 import gclnm
 from gclnm import pipeline
-from gclnm.cohort.extract import Extraction, extract
 from gclnm.catalog.memory import Memory, fingerprints, memory_file
+from gclnm.cohort.extract import Extraction, extract
 from gclnm.images import MaskRef, Sample, VolumeRef
 
 if TYPE_CHECKING:

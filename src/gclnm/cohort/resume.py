@@ -77,7 +77,7 @@ def todo(
     moved = _with_other_coordinates([s for s in there if rows[s.sample_id].status == "ok"], store, name)
     compute = {key for key, row in _rows(there, rows) if row.status == "failed" and retry_failed}
     compute |= {key for key, row in _rows(there, rows) if row.status != "ok" and key in distinct}
-    compute |= moved | _freed(there, rows)
+    compute |= moved | _freed(there, rows, {sample.sample_id for sample in samples})
     counted = _left_to_others(samples, rows) - compute
     same = {key: row.inputs_sha256 for key, row in _rows(there, rows) if key not in compute | counted}
     leave = {key for key, inputs in same.items() if inputs and (unchanged or {}).get(key) == inputs}
@@ -95,12 +95,12 @@ def _rows(samples: Sequence[Sample], rows: Mapping[str, Any]) -> Iterator[tuple[
     return ((sample.sample_id, rows[sample.sample_id]) for sample in samples)
 
 
-def _freed(samples: Sequence[Sample], rows: Mapping[str, Any]) -> set[str]:
+def _freed(samples: Sequence[Sample], rows: Mapping[str, Any], mine: set[str]) -> set[str]:
     """Held-back samples whose twin is now linked to them, and linked ones whose row is nowhere."""
     held = {key: row.same_as for key, row in _rows(samples, rows) if row.status == "failed" and row.same_as}
     linked = {key for key, row in _rows(samples, rows) if row.status == "linked"}
     freed = {key for key, other in held.items() if other in rows and _end(other, rows) == key}
-    return freed | {key for key in linked if _end(key, rows) not in rows}
+    return freed | {key for key in linked if _end(key, rows) not in rows.keys() | mine}
 
 
 def _left_to_others(samples: Sequence[Sample], rows: Mapping[str, Any]) -> set[str]:
