@@ -137,3 +137,46 @@ def test_what_comes_from_files_is_escaped_in_notebooks(store, recipe, row):
 def test_a_store_shows_its_sets(filled):
     assert repr(filled) == "FeatureStore memory://, ct: 3 rows x 107 features, 1 failed"
     assert "<td>ct</td>" in filled._repr_html_()
+
+
+def test_every_kind_of_commit_is_a_sentence_of_the_history_and_leaves_the_store_whole(
+    filled, recipe, other_recipe, row
+):
+    import pandas as pd
+
+    from gclnm.store.store import open_store
+
+    theirs = open_store("memory://")
+    theirs.append("ct", recipe, [row("h1", patient_id="H"), row("h2", patient_id="H", rater="Y")])
+    theirs.select("ct", "few", ["original_shape_Sphericity", "original_firstorder_Mean"])
+    theirs.put_table("labels", pd.DataFrame({"patient_id": ["H"], "grade": [2]}))
+    store_id = theirs._repository.root(theirs.commit).attrs["store_id"]
+    filled.put_table("clinical", pd.DataFrame({"patient_id": ["A", "B"], "age": [60, 70]}))
+    filled.select("ct", "robust", ["original_shape_Sphericity"])
+    filled.link("ct", {"a2": "a1"})
+    filled.merge(theirs)
+    filled.compact("ct")
+    filled.tag("submission-1")
+    filled.create("ct", other_recipe, replace=True)
+    filled.append("ct", other_recipe, [row("a1")], message="with narrow bins")
+    log = filled.log()
+    assert log["what"].tolist() == [
+        "ct: 1 row added",
+        "ct: set started anew",
+        "ct: rewritten for reading columns",
+        "labels: table merged from another store",
+        f"ct: rows of store {store_id[:8]} merged, selection few taken over, 2 rows added",
+        "ct: samples linked to the rows they are the same as, 1 row replaced",
+        "ct: selection robust stored, 1 feature",
+        "clinical: table stored, 2 rows",
+        "ct: set created, 4 rows added, 1 of them failed",
+        "create store",
+    ]
+    assert log["tags"].tolist()[2] == "submission-1"
+    assert log["message"].tolist()[0] == "with narrow bins"
+    for commit in log["commit"]:
+        assert filled.diff(commit, commit).rows.empty
+    found = filled.check()
+    assert found.ok, found
+    assert found.seen["tables"] == 2
+    assert filled.explain("h1", at="submission-1").origin["store_id"] == store_id
