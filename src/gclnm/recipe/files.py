@@ -31,6 +31,10 @@ def _mapping(loader: _Loader, node: yaml.MappingNode, deep: bool = False) -> dic
 _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
 
 
+# A recipe has some hundred values, ten deep. Aliases may make few bytes stand for very many.
+_MOST_BYTES = 1 << 18
+_MOST_VALUES = 10_000
+_MOST_LEVELS = 50
 _SHAPE = 'Start from a built-in recipe: gclnm.Recipe.named("ct").to_yaml().'
 
 
@@ -40,15 +44,24 @@ def parse_yaml(text: str) -> dict[str, Any]:
     Raises
     ------
     RecipeError
-        When it is not YAML, not a mapping, or gives a key twice.
+        When it is not YAML, not a mapping, gives a key twice, or is larger than any recipe: more than
+        256 kB, 10,000 values (aliases counted as what they stand for) or 50 levels.
 
     Examples
     --------
     >>> parse_yaml("name: mine")
     {'name': 'mine'}
     """
+    if len(text) > _MOST_BYTES:
+        raise _too_large()
     try:
-        data = yaml.load(text, Loader=_Loader)
+        loader = _Loader(text)
+        try:
+            node = loader.get_single_node()
+            _check_size(node)
+            data = loader.construct_document(node) if node is not None else None
+        finally:
+            loader.dispose()
     except RecipeError:
         raise
     except yaml.YAMLError as error:
@@ -62,6 +75,40 @@ def parse_yaml(text: str) -> dict[str, Any]:
     return data
 
 
+def _too_large() -> RecipeError:
+    return RecipeError("the text is larger than any recipe", fix=_SHAPE, code="too-large")
+
+
+def _check_size(node: yaml.Node | None) -> None:
+    """Refuse what would grow beyond all measure when aliases are followed, or never end."""
+    known: dict[int, tuple[int, int]] = {}
+    open_: set[int] = set()
+
+    def measure(node: yaml.Node) -> tuple[int, int]:
+        """Values and levels that a node stands for."""
+        if id(node) in open_:
+            raise _too_large()
+        if id(node) not in known:
+            open_.add(id(node))
+            inner = [measure(part) for part in _parts(node)]
+            open_.discard(id(node))
+            values = 1 + sum(size for size, _ in inner)
+            levels = 1 + max((depth for _, depth in inner), default=0)
+            if values > _MOST_VALUES or levels > _MOST_LEVELS:
+                raise _too_large()
+            known[id(node)] = values, levels
+        return known[id(node)]
+
+    if node is not None:
+        measure(node)
+
+
+def _parts(node: yaml.Node) -> list[yaml.Node]:
+    if isinstance(node, yaml.MappingNode):
+        return [part for pair in node.value for part in pair]
+    return list(node.value) if isinstance(node, yaml.SequenceNode) else []
+
+
 def read_yaml(path: str | Path) -> dict[str, Any]:
     """The mapping in a YAML file.
 
@@ -71,7 +118,8 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
         When the file cannot be read, or as `parse_yaml`.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
+        with Path(path).open(encoding="utf-8-sig") as stream:
+            text = stream.read(_MOST_BYTES + 1)
     except FileNotFoundError:
         raise RecipeError(
             "there is no such file", where=str(path), fix="Check the path.", code="no-recipe"

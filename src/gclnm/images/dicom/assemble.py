@@ -36,7 +36,8 @@ class Assembled:
         What is odd about it, sorted: ``missing-slice``, ``duplicate-slice``, ``mixed-orientation``,
         ``mixed-size``, ``mixed-frames``, ``gantry-tilt``, ``shifted-slices``, ``uneven-spacing``,
         ``single-slice``, ``localizer``, ``projection``, ``derived-map``, ``not-signal``, ``not-hu``,
-        ``mosaic``, ``vframe``, ``no-geometry``, ``colour``, ``multi-file-multiframe``, ``enhanced-pet``.
+        ``mosaic``, ``vframe``, ``no-geometry``, ``colour``, ``multi-file-multiframe``, ``enhanced-pet``,
+        ``too-large``.
     usable, reason
         Whether its voxels can be read as one volume of signal, HU or activity; why not.
     sop_uids

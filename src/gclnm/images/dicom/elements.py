@@ -12,6 +12,8 @@ from typing import Any
 from pydicom.dataset import Dataset
 from pydicom.tag import BaseTag, Tag
 
+from gclnm.images.limits import MOST_FRAMES, too_large
+
 __all__ = [
     "Groups",
     "as_number",
@@ -33,6 +35,10 @@ __all__ = [
     "whole",
     "words",
 ]
+
+
+# Frames that no functional group describes have no place; a few are listed all the same.
+MOST_WITHOUT_GROUPS = 4096
 
 
 @cache
@@ -152,8 +158,17 @@ def whole(dataset: Dataset | None, keyword: str) -> int | None:
 
 
 def frame_count(dataset: Dataset) -> int:
-    """Number of frames; 1 for single-frame objects."""
-    return max(whole(dataset, "NumberOfFrames") or 1, 1)
+    """Number of frames; 1 for single-frame objects.
+
+    Raises
+    ------
+    ReadError
+        Code ``too-large``: more than 2^18.
+    """
+    count = max(whole(dataset, "NumberOfFrames") or 1, 1)
+    if count > MOST_FRAMES:
+        raise too_large(f"the header asks for {count} frames, more than {MOST_FRAMES}")
+    return count
 
 
 _TIME = re.compile(r"(\d{2}):?(?:(\d{2}):?(?:(\d{2})(?:\.(\d{1,6}))?)?)?")
@@ -230,10 +245,18 @@ class Groups:
 
     @classmethod
     def of(cls, dataset: Dataset) -> list[Groups]:
-        """One for each frame of an object."""
+        """One for each frame of an object.
+
+        Raises
+        ------
+        ReadError
+            Code ``too-large``: the object says that it has far more frames than it describes.
+        """
         per_frame = items(dataset, "PerFrameFunctionalGroupsSequence")
         shared = first_item(dataset, "SharedFunctionalGroupsSequence")
-        count = whole(dataset, "NumberOfFrames") or len(per_frame) or 1
+        count = frame_count(dataset) if "NumberOfFrames" in dataset else len(per_frame) or 1
+        if count > max(2 * len(per_frame), MOST_WITHOUT_GROUPS):
+            raise too_large(f"the header asks for {count} frames and describes {len(per_frame)}")
         return [cls(dataset, per_frame[k] if k < len(per_frame) else None, shared) for k in range(count)]
 
     def item(self, keyword: str) -> Dataset | None:

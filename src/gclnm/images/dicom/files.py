@@ -13,7 +13,8 @@ from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from gclnm.errors import ReadError
+from gclnm.errors import GclnmError, ReadError
+from gclnm.images.dicom.deflated import check_inflated
 from gclnm.images.dicom.elements import text
 
 __all__ = ["looks_like_dicom", "quiet", "read_dataset", "readable", "truncated"]
@@ -69,7 +70,7 @@ def readable(path: str) -> Iterator[None]:
     try:
         with quiet():
             yield
-    except ReadError:
+    except GclnmError:
         raise
     except FileNotFoundError as error:
         raise ReadError(
@@ -103,7 +104,7 @@ def read_dataset(path: str) -> Dataset:
             start = stream.read(132)
             if not looks_like_dicom(start):
                 raise ReadError("the file is not DICOM", where=path, code="not-dicom")
-            stream.seek(0)
+            check_inflated(stream, path)
             dataset = pydicom.dcmread(stream, force=start[128:132] != b"DICM")
         if "TransferSyntaxUID" not in dataset.file_meta:
             dataset.file_meta.TransferSyntaxUID = _guessed_syntax(dataset)

@@ -10,6 +10,7 @@ import pydicom
 from pydicom.dataset import Dataset
 
 from gclnm.errors import ReadError
+from gclnm.images.dicom.deflated import check_inflated
 from gclnm.images.dicom.files import looks_like_dicom, readable
 from gclnm.images.dicom.frames import FrameHeader, frame_headers
 from gclnm.images.dicom.objects import RTSTRUCT, SEGMENTATION, is_image, sop_class_of
@@ -65,7 +66,7 @@ def read_header(path: str | Path, *, salt: bytes = b"") -> FileHeader:
         start = stream.read(132)
         if not looks_like_dicom(start):
             raise ReadError("the file is not DICOM", where=file, code="not-dicom")
-        stream.seek(0)
+        check_inflated(stream, file)
         dataset = pydicom.dcmread(stream, stop_before_pixels=True, force=start[128:132] != b"DICM")
         header = _file_header(file, dataset, salt)
         if header.kind in ("image", "seg"):

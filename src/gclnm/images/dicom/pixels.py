@@ -12,17 +12,22 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate, get_frame
 from pydicom.pixels import get_decoder
-from pydicom.uid import SecondaryCaptureImageStorage, generate_uid
+from pydicom.uid import RLELossless, SecondaryCaptureImageStorage, generate_uid
 
 from gclnm.errors import ReadError
-from gclnm.images.dicom.elements import frame_count, number, text
+from gclnm.images.dicom.codestream import frame_size
+from gclnm.images.dicom.elements import frame_count, number, text, whole
 from gclnm.images.dicom.files import quiet, truncated
+from gclnm.images.limits import MOST_PIXELS, check_voxels, too_large
 
 __all__ = ["padding_values", "stored_frames"]
 
 # JPEG lossless (processes 14 and 14 SV1) and 12-bit extended: the only open decoders for pydicom are GPL or
 # large, while SimpleITK, which is needed anyway, carries GDCM's.
 _JPEG_BY_ITK = frozenset({"1.2.840.10008.1.2.4.51", "1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.70"})
+
+# Two bytes of a run stand for 128 at most (PS3.5 G.3.1).
+_MOST_RLE = 64
 
 
 def stored_frames(dataset: Dataset, frames: Sequence[int] = (), where: str = "") -> NDArray[Any]:
@@ -50,6 +55,7 @@ def stored_frames(dataset: Dataset, frames: Sequence[int] = (), where: str = "")
     """
     _check_monochrome(dataset, where)
     wanted = list(frames) or list(range(frame_count(dataset)))
+    check_voxels((*_size(dataset)[:2], len(wanted)), where)
     if max(wanted) >= frame_count(dataset):
         raise ReadError(f"the object has {frame_count(dataset)} frames, not {max(wanted) + 1}", where=where)
     if "FloatPixelData" in dataset or "DoubleFloatPixelData" in dataset:
@@ -69,8 +75,11 @@ def _check_monochrome(dataset: Dataset, where: str) -> None:
         "MONOCHROME2",
     ):
         raise ReadError("the image is in colour: it holds no measured values", where=where, code="colour")
-    if not (number(dataset, "Rows") and number(dataset, "Columns")):
+    rows, columns = whole(dataset, "Rows") or 0, whole(dataset, "Columns") or 0
+    if rows < 1 or columns < 1:
         raise ReadError("the header gives no size of the image", where=where)
+    if rows * columns > MOST_PIXELS:
+        raise too_large(f"the header asks for frames of more than {MOST_PIXELS} pixels", where)
 
 
 def _size(dataset: Dataset) -> tuple[int, int, int]:
@@ -107,8 +116,10 @@ def _cut(dataset: Dataset, data: bytes, dtype: np.dtype[Any], frames: list[int],
 def _decoded(dataset: Dataset, frame: int, where: str) -> NDArray[Any]:
     syntax = str(dataset.file_meta.TransferSyntaxUID)
     try:
+        data = get_frame(dataset.PixelData, frame, number_of_frames=frame_count(dataset))
+        _check_compressed(dataset, data, syntax, where)
         if syntax in _JPEG_BY_ITK:
-            return _decoded_by_itk(dataset, frame)
+            return _decoded_by_itk(dataset, data)
         return _decoded_by_pydicom(dataset, frame)
     except (ReadError, KeyboardInterrupt, SystemExit, MemoryError):
         raise
@@ -121,6 +132,21 @@ def _decoded(dataset: Dataset, frame: int, where: str) -> NDArray[Any]:
         ) from error
 
 
+def _check_compressed(dataset: Dataset, data: bytes, syntax: str, where: str) -> None:
+    """Refuse a frame of another size than the header's: decoders take memory for what the frame says."""
+    said = frame_size(data)
+    if said is not None and said != _size(dataset)[:2]:
+        raise ReadError(
+            f"a compressed frame has {said[0]} x {said[1]} pixels, not those of the header",
+            where=where,
+            fix="Export the series again, uncompressed if need be.",
+            code="not-decoded",
+        )
+    rows, columns, bits = _size(dataset)
+    if syntax == RLELossless and rows * columns * bits // 8 > _MOST_RLE * len(data):
+        raise truncated(where, "a frame has fewer bytes than its pixels need")
+
+
 def _decoded_by_pydicom(dataset: Dataset, frame: int) -> NDArray[Any]:
     with quiet():
         decoder = get_decoder(dataset.file_meta.TransferSyntaxUID)
@@ -128,7 +154,7 @@ def _decoded_by_pydicom(dataset: Dataset, frame: int) -> NDArray[Any]:
     return np.asarray(array)
 
 
-def _decoded_by_itk(dataset: Dataset, frame: int) -> NDArray[Any]:
+def _decoded_by_itk(dataset: Dataset, data: bytes) -> NDArray[Any]:
     """Decode one JPEG frame with SimpleITK, from a temporary file that holds only pixels and their layout.
 
     Without rescale elements ITK hands out stored values; without a patient nothing private is written.
@@ -144,7 +170,6 @@ def _decoded_by_itk(dataset: Dataset, frame: int) -> NDArray[Any]:
         setattr(bare, keyword, dataset[keyword].value)
     bare.SamplesPerPixel = 1
     bare.PhotometricInterpretation = "MONOCHROME2"
-    data = get_frame(dataset.PixelData, frame, number_of_frames=frame_count(dataset))
     bare.PixelData = encapsulate([data])
     bare["PixelData"].VR = "OB"
     with tempfile.TemporaryDirectory() as folder, quiet():

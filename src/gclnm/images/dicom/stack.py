@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from gclnm.errors import GeometryError
 from gclnm.images.dicom.frames import Plane
 from gclnm.images.geometry import Geometry
+from gclnm.images.limits import MOST_PIXELS, MOST_VOXELS
 
 __all__ = ["FIXES", "SAME_AXES", "SAME_PLACE_MM", "Fault", "Stack", "heights", "sparse_stack", "stack"]
 
@@ -39,6 +41,7 @@ FIXES = {
     "shifted-slices": "Keep each stack in a series of its own.",
     "uneven-spacing": "Export the series again, or resample it to a regular grid first.",
     "no-geometry": "Export the series with its position and orientation.",
+    "too-large": "Export it again, or leave it out.",
 }
 
 Triple = tuple[float, float, float]
@@ -166,6 +169,8 @@ def sparse_stack(planes: Sequence[Plane]) -> tuple[Stack, list[int]]:
     result.origin = _triple(positions[int(np.argmin(along))])
     result.spacing = (*result.spacing[:2], _nanometres(step))
     result.size = (*result.size[:2], int(slices.max()) + 1)
+    if prod(result.size) > MOST_VOXELS:
+        result.odd("too-large", f"the frames span more than {MOST_VOXELS} voxels")
     result.order = [int(k) for k in np.argsort(along, kind="stable")]
     _check_shear(result, positions[result.order], along[result.order])
     return result, [int(k) for k in slices]
@@ -194,6 +199,8 @@ def _begun(planes: Sequence[Plane]) -> Stack:
     first = planes[0]
     result = Stack((first.columns, first.rows, len(planes)), list(range(len(planes))))
     result.frame_uid = first.frame_uid
+    if first.columns * first.rows > MOST_PIXELS or prod(result.size) > MOST_VOXELS:
+        result.odd("too-large", "the frames have more pixels than can be read")
     sizes = {(p.rows, p.columns) for p in planes}
     spacings = {tuple(round(s, 4) for s in p.spacing) if p.spacing else None for p in planes}
     if len(sizes) > 1 or len(spacings) > 1:

@@ -15,6 +15,7 @@ from typing import IO, TYPE_CHECKING, Literal, cast
 import numpy as np
 
 from gclnm.errors import ReadError
+from gclnm.images.limits import check_voxels
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -125,7 +126,8 @@ def _layout(stream: IO[bytes], path: str) -> _Layout | None:
                 )
             start = int(offset)
             shape = tuple(max(int(n), 1) for n in dims[1 : dims[0] + 1])
-            return _Layout(start, start + int(np.prod(shape)) * bits // 8, datatype, order, shape)
+            check_voxels(shape, path)
+            return _Layout(start, start + math.prod(shape) * bits // 8, datatype, order, shape)
     return None
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -11,6 +13,7 @@ import numpy as np
 from gclnm.errors import GeometryError, ReadError
 from gclnm.images.air import clamp, clamped
 from gclnm.images.files.nifti import alone, not_finite, require_whole
+from gclnm.images.limits import MOST_RATIO, check_voxels
 from gclnm.images.sample import MaskRef, VolumeRef
 from gclnm.images.volume import UNKNOWN, Mask, Step, Volume, from_sitk
 
@@ -91,10 +94,30 @@ def read_image(path: str) -> sitk.Image:
     import SimpleITK as sitk
 
     with reading(path) as file:
+        _check_size(file, path)
         image = sitk.ReadImage(file)
     if reason := why_no_volume(image.GetSize()):
         raise GeometryError(reason, where=path, fix="Store one volume a file.", code="not-a-volume")
     return image[:, :, :, 0] if image.GetDimension() == 4 else image
+
+
+def _check_size(file: str, path: str) -> None:
+    """Refuse what is too large, or cannot be in a file of this length, before memory is taken for it."""
+    import SimpleITK as sitk
+
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(file)
+    reader.ReadImageInformation()
+    size = (*reader.GetSize(), reader.GetNumberOfComponents())
+    check_voxels(size, path)
+    # A .nhdr or .mhd names another file that holds the voxels.
+    if not path.lower().endswith((".nhdr", ".mhd")) and math.prod(size) > MOST_RATIO * os.path.getsize(file):
+        raise ReadError(
+            "the file is too short for its voxels",
+            where=path,
+            fix="Copy or export it again.",
+            code="truncated",
+        )
 
 
 def load_image_file(ref: VolumeRef) -> Volume:
