@@ -13,7 +13,8 @@ from gclnm.store.history import At, resolve
 from gclnm.store.layout import set_group, set_names
 from gclnm.store.lineage import Lineage
 from gclnm.store.read import existing_set
-from gclnm.store.rowdiff import changed_rows, largest_changes
+from gclnm.store.rowdiff import changed_rows
+from gclnm.store.valuediff import largest_changes
 
 if TYPE_CHECKING:
     import pandas as pd

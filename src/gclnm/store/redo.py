@@ -12,7 +12,8 @@ import numpy as np
 from gclnm.errors import GclnmError, InputError
 from gclnm.images.sample import Sample
 from gclnm.store.layout import versions
-from gclnm.store.rowdiff import input_changes, parts_of, relative_difference
+from gclnm.store.rowdiff import input_changes, parts_of
+from gclnm.store.valuediff import relative_difference
 from gclnm.store.words import code_changes
 
 if TYPE_CHECKING:

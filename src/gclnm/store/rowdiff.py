@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import zarr
 
-from gclnm.store.layout import ROWS_PER_CHUNK, TEXT, array, arrays, coordinates, read_text, set_group
+from gclnm.store.layout import TEXT, array, arrays, coordinates
 from gclnm.store.words import code_changes, number, recipe_changes
 
 if TYPE_CHECKING:
@@ -18,9 +19,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from gclnm.store.lineage import Lineage
-    from gclnm.store.repository import Repository
 
-__all__ = ["changed_rows", "input_changes", "largest_changes"]
+__all__ = ["changed_rows", "current_mask", "input_changes", "parts_of", "picked"]
 
 Pairs = Mapping[str, tuple[zarr.Group | None, zarr.Group | None]]
 
@@ -41,18 +41,25 @@ class Side:
     lineage: Lineage
     positions: NDArray[np.int64]
 
+    @cached_property
+    def generation(self) -> str:
+        """The life of the set."""
+        return str(self.group.attrs["generation"]) if self.group is not None else ""
+
     def column(self, name: str, which: NDArray[np.int64] | None = None) -> NDArray[Any]:
         """A row array at these rows (or some of them); empty text where the set does not have it."""
         at = self.positions if which is None else self.positions[which]
         found = self.group.get(name) if self.group is not None else None
         if not isinstance(found, zarr.Array):
             return np.full(len(at), "", dtype=object)
-        return _picked(found, at)
+        return picked(found, at)
 
-    def versions(self, index: int, origin: str) -> dict[str, str]:
-        """The software that made a row."""
-        generation = str(self.group.attrs["generation"]) if self.group is not None else ""
-        commit = origin or self.lineage.writer(generation, int(self.positions[index]))
+    def commit(self, index: int, origin: str) -> str:
+        """The commit that computed a row, of whichever store."""
+        return origin or self.lineage.writer(self.generation, int(self.positions[index]))
+
+    def versions(self, commit: str) -> dict[str, str]:
+        """The software that a commit was made with."""
         known = self.lineage.origins.get(commit)
         return known.versions if known else {}
 
@@ -109,7 +116,7 @@ def _candidates(a: zarr.Group | None, b: zarr.Group | None) -> tuple[NDArray[np.
 
     Within one life of a set a row never moves or changes, so that only `current` has to be read.
     """
-    mine, theirs = (_current(group) for group in (a, b))
+    mine, theirs = (current_mask(group) for group in (a, b))
     if a is not None and b is not None and a.attrs["generation"] == b.attrs["generation"]:
         shared = min(len(mine), len(theirs))
         both = mine[:shared] & theirs[:shared]
@@ -118,11 +125,12 @@ def _candidates(a: zarr.Group | None, b: zarr.Group | None) -> tuple[NDArray[np.
     return np.flatnonzero(mine), np.flatnonzero(theirs)
 
 
-def _current(group: zarr.Group | None) -> NDArray[np.bool_]:
+def current_mask(group: zarr.Group | None) -> NDArray[np.bool_]:
+    """Which rows of a set are current; of no set none."""
     return np.zeros(0, dtype=bool) if group is None else np.asarray(array(group, "current")[:], dtype=bool)
 
 
-def _picked(stored: zarr.Array[Any], positions: NDArray[np.int64]) -> NDArray[Any]:
+def picked(stored: zarr.Array[Any], positions: NDArray[np.int64]) -> NDArray[Any]:
     """An array at some rows: single ones are picked, many are read whole."""
     if len(positions) == 0:
         values = np.zeros((0, *stored.shape[1:]), dtype=stored.dtype)
@@ -170,22 +178,41 @@ def _reasons(
     inputs = texts["inputs_sha256"]
     read = (inputs[0] != inputs[1]) & (inputs[0] != "") & (inputs[1] != "")
     parts = _parts(old, new, pair_old, pair_new, np.flatnonzero(read), texts["content_sha256"])
+    states = texts["status"], texts["reason"]
+    other_state = (states[0][0] != states[0][1]) | (states[1][0] != states[1][1])
+    merged = (texts["origin"][1] != "") & (texts["origin"][0] != texts["origin"][1])
+    same = inputs[0] == inputs[1]
+    code = _Code(old, new)
     found = []
     for index in range(len(pair_old)):
-        why = dict(recipe)
-        why |= parts.get(index, {})
-        why |= _status(*(texts[key][side][index] for key in ("status", "reason") for side in (0, 1)))
+        why = recipe | parts.get(index, {})
+        if other_state[index]:
+            why |= _status(*(item[side][index] for item in states for side in (0, 1)))
         if index in moved:
             why["coordinates"] = ", ".join(moved[index])
-        origins = [str(texts["origin"][side][index]) for side in (0, 1)]
-        if origins[1] and origins[1] != origins[0]:
-            why["merged"] = f"merged from another store, commit {origins[1]}"
-        if inputs[0][index] == inputs[1][index] and "coordinates" not in why:
-            why |= _code(
-                old.versions(int(pair_old[index]), origins[0]), new.versions(int(pair_new[index]), origins[1])
-            )
+        before, after = (str(texts["origin"][side][index]) for side in (0, 1))
+        if merged[index]:
+            why["merged"] = f"merged from another store, commit {after}"
+        if same[index] and index not in moved:
+            why |= code.between(int(pair_old[index]), before, int(pair_new[index]), after)
         found.append(why or {"unknown": "nothing that is recorded differs"})
     return found
+
+
+class _Code:
+    """Which software differs between the commits that computed two rows; few commits wrote many rows."""
+
+    def __init__(self, old: Side, new: Side) -> None:
+        self._old, self._new = old, new
+        self._known: dict[tuple[str, str], dict[str, str]] = {}
+
+    def between(self, index_old: int, origin_old: str, index_new: int, origin_new: str) -> dict[str, str]:
+        """What differs, in words; empty where nothing is known to."""
+        pair = self._old.commit(index_old, origin_old), self._new.commit(index_new, origin_new)
+        if pair not in self._known:
+            changes = code_changes(self._old.versions(pair[0]), self._new.versions(pair[1]))
+            self._known[pair] = {"code": ", ".join(changes)} if changes else {}
+        return self._known[pair]
 
 
 def _recipe(old: Side, new: Side) -> dict[str, str]:
@@ -204,11 +231,6 @@ def _status(before: str, after: str, reason_before: str, reason_after: str) -> d
     if reason_before != reason_after:
         return {"status": f"{reason_before} -> {reason_after}"}
     return {}
-
-
-def _code(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, str]:
-    changes = code_changes(before, after)
-    return {"code": ", ".join(changes)} if changes else {}
 
 
 def _parts(
@@ -291,71 +313,3 @@ def _cell(value: Any) -> str:
     if isinstance(value, str):
         return value or "none"
     return "none" if np.isnan(value) else number(float(value))
-
-
-def largest_changes(repository: Repository, a: str, b: str, rows: pd.DataFrame) -> pd.DataFrame:
-    """How much values of replaced rows changed; see `Diff.values`."""
-    import pandas as pd
-
-    found: list[dict[str, Any]] = []
-    replaced = rows[rows["change"] == "replaced"]
-    for name, group in replaced.groupby("set", sort=False):
-        sides = [set_group(repository.root(commit), str(name)) for commit in (a, b)]
-        if sides[0] is not None and sides[1] is not None:
-            found += _compared(str(name), sides[0], sides[1], list(group["sample_id"]))
-    columns = ["set", "sample_id", "differing", "feature", "a", "b", "relative"]
-    return pd.DataFrame(found, columns=columns)
-
-
-def _compared(name: str, a: zarr.Group, b: zarr.Group, keys: list[str]) -> Iterator[dict[str, Any]]:
-    import pandas as pd
-
-    names_a, names_b = read_text(a, "feature"), read_text(b, "feature")
-    shared = [feature for feature in names_a if feature in set(names_b)]
-    columns = [pd.Index(names).get_indexer(shared) for names in (names_a, names_b)]
-    places = [_places(group, keys) for group in (a, b)]
-    done = np.flatnonzero(places[0][1] & places[1][1])
-    # A block at a time: as many values as one chunk holds.
-    for block in np.array_split(done, max(1, -(-len(done) // ROWS_PER_CHUNK))):
-        values = [
-            _picked(array(group, "value"), places[side][0][block])[:, columns[side]]
-            for side, group in enumerate((a, b))
-        ]
-        relative = relative_difference(*values)
-        for row, index in enumerate(block):
-            top = int(np.argmax(relative[row])) if shared else 0
-            largest = float(relative[row, top]) if shared else 0.0
-            yield {
-                "set": name,
-                "sample_id": keys[int(index)],
-                "differing": int(np.count_nonzero(relative[row])),
-                "feature": shared[top] if largest else "",
-                "a": float(values[0][row, top]) if largest else np.nan,
-                "b": float(values[1][row, top]) if largest else np.nan,
-                "relative": largest,
-            }
-
-
-def _places(group: zarr.Group, keys: list[str]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Positions of the current rows of keys, and whether each was computed."""
-    import pandas as pd
-
-    current = np.flatnonzero(_current(group))
-    index = pd.Index(_picked(array(group, "sample_id"), current))
-    positions = current[index.get_indexer(keys)]
-    return positions, np.asarray(_picked(array(group, "status"), positions) == "ok", dtype=bool)
-
-
-def relative_difference(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
-    """``|b - a| / max(|a|, |b|)``, value by value: 0 where both are equal or missing, 1 where one is.
-
-    Examples
-    --------
-    >>> relative_difference(np.array([1.0, 0.0, np.nan, 2.0]), np.array([1.0, 0.0, 3.0, 1.0])).tolist()
-    [0.0, 0.0, 1.0, 0.5]
-    """
-    with np.errstate(invalid="ignore", divide="ignore"):
-        relative = np.abs(b - a) / np.maximum(np.abs(a), np.abs(b))
-    relative = np.where((a == b) | (np.isnan(a) & np.isnan(b)), 0.0, relative)
-    # One of them missing, or infinite.
-    return np.asarray(np.where(np.isnan(relative), 1.0, relative))
