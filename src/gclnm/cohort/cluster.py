@@ -23,6 +23,8 @@ from gclnm.errors import ClusterError, InputError
 __all__ = ["Workers", "local_workers", "users_workers"]
 
 START_SECONDS = 60.0
+# A cluster of the user's may lose all workers for a while, as a queue gives and takes machines.
+NO_WORKER_SECONDS = 300.0
 ONE_THREAD = dict.fromkeys(
     (
         "OMP_NUM_THREADS",
@@ -61,7 +63,8 @@ class _Worker(ProcessInterface):  # type: ignore[misc]
     ) -> None:
         super().__init__(name=name)
         self.command = [sys.executable, "-m", "dask", "spec", scheduler, "--spec"]
-        self.command.append(json.dumps({"cls": "gclnm.cohort.nanny.Guard", "opts": options}))
+        named = {**options, "name": name}
+        self.command.append(json.dumps({"cls": "gclnm.cohort.nanny.Guard", "opts": named}))
         self.log, self.started = log, started
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -118,6 +121,7 @@ class Workers:
     def __init__(self, client: Client, processes: Callable[[], Sequence[subprocess.Popen[bytes]]] = tuple):
         self.client = client
         self._processes = processes
+        self._seen = time.monotonic()
 
     def submit(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """A Dask future; nothing is taken from or kept in Dask's cache."""
@@ -125,14 +129,26 @@ class Workers:
 
     def size(self) -> int:
         """Number of worker threads; at least 1, as a cluster may still grow."""
-        return max(1, int(sum(self.client.nthreads().values())))
+        return max(1, self._threads())
 
     def alive(self) -> bool:
-        """Whether the scheduler answers and, where we started them, a worker process lives."""
+        """Whether results can still come.
+
+        The scheduler answers; where we started the workers, one of their processes lives; elsewhere
+        there has been a worker in the last five minutes.
+        """
         processes = self._processes()
-        return self.client.status == "running" and (
-            not processes or any(process.poll() is None for process in processes)
-        )
+        if self.client.status != "running" or (processes and not any(p.poll() is None for p in processes)):
+            return False
+        if self._threads():
+            self._seen = time.monotonic()
+        return time.monotonic() - self._seen < NO_WORKER_SECONDS
+
+    def _threads(self) -> int:
+        try:
+            return int(sum(self.client.nthreads().values()))
+        except Exception:  # The scheduler goes away while it is asked; the status will say so.
+            return 0
 
 
 @contextlib.contextmanager

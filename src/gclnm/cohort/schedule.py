@@ -81,7 +81,12 @@ def finished_tasks(
                 raise KeyboardInterrupt
             while (waiting and len(flying) < window.size()) or (suspects and not flying):
                 task = (waiting or suspects).popleft()
-                future = submit(task)
+                try:
+                    future = submit(task)
+                except Exception:
+                    if alive():
+                        raise
+                    raise _lost() from None
                 flying[number] = (task, future)
                 future.add_done_callback(lambda _, number=number: landed.put(number))  # type: ignore[misc]
                 number += 1
