@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import importlib
 import json
 import pickle
 import sys
@@ -131,17 +130,17 @@ def extract(folder: Path, url: str, scheduler: str | None) -> None:
     import gclnm
     from gclnm.cohort.commits import Commits
 
-    class Told(Commits):
-        def __init__(self, write: Callable[[Sequence[Row]], Any]) -> None:
-            def and_acknowledge(rows: Sequence[Row]) -> Any:
-                commit = write(rows)
-                acknowledge(rows)
-                return commit
+    begin: Any = Commits.__init__
 
-            super().__init__(and_acknowledge, rows=2)
+    def and_acknowledge(self: Commits, write: Callable[[Sequence[Row]], Any]) -> None:
+        def told(rows: Sequence[Row]) -> Any:
+            commit = write(rows)
+            acknowledge(rows)
+            return commit
 
-    module: Any = importlib.import_module("gclnm.cohort.extract")
-    module.Commits = Told
+        begin(self, told, rows=2)
+
+    Commits.__init__ = and_acknowledge  # type: ignore[method-assign,assignment]
     client = None
     if scheduler:
         from distributed import Client
