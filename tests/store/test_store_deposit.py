@@ -230,6 +230,7 @@ def test_a_number_that_is_a_day_is_a_date():
     guard = Guard(["P-100"])
     assert guard.why_not("x", [20210304.0, float("nan"), 20201224.0]) == "it holds dates"
     assert guard.why_not("x", [20210304.0, 5.0]) == ""
+    assert guard.why_not("x", [float("nan")]) == ""
     assert guard.why_not("x", ["P-100", "b"]) == "it holds ids of the store"
     assert guard.why_not("x", ["P-1000", "II"]) == ""
     assert guard.why_not("tumour_update", ["a"]) == ""

@@ -126,9 +126,8 @@ class Guard:
         ):
             if any(_tells(value, tells) for value in seen):
                 return words
-        if seen and all(_is_day_number(value) for value in seen if value == value):
-            return "it holds dates"
-        return ""
+        known = [value for value in seen if value == value]
+        return "it holds dates" if known and all(map(_is_day_number, known)) else ""
 
     def holds_id(self, text: str) -> bool:
         """Whether a text is an id of the store, or has one among its words."""
