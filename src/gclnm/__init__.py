@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from gclnm.recipe.recipe import Recipe
     from gclnm.report.preview import preview
     from gclnm.store.store import FeatureStore, open_store
+    from gclnm.store.table_put import TableReport
 
 # Heavy modules load on first use (PEP 562), so that `import gclnm` takes a blink.
 _HOME = {
@@ -49,6 +50,7 @@ _HOME = {
     "Recipe": "gclnm.recipe.recipe",
     "Sample": "gclnm.images.sample",
     "Samples": "gclnm.catalog.samples",
+    "TableReport": "gclnm.store.table_put",
     "Volume": "gclnm.images.volume",
     "VolumeRef": "gclnm.images.sample",
     "extract": "gclnm.cohort.extract",
@@ -77,6 +79,7 @@ __all__ = [
     "Recipe",
     "Sample",
     "Samples",
+    "TableReport",
     "Volume",
     "VolumeRef",
     "__version__",

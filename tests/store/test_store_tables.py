@@ -287,6 +287,7 @@ def test_rows_are_chosen_by_clinical_columns_too(filled):
     assert chosen("(rater == 'X') & (age > 50)") == ["a1"]
     assert chosen({"pN": 0, "rater": "X"}) == ["a1"]
     assert chosen("pN == 1 and status in ['ok', 'failed']") == ["b1", "b2"]
+    assert chosen("(pN == 1) & (status == 'failed')") == ["b2"]
     assert chosen("pN == 1 or rater == 'Y'") == ["a2", "b1"]
     assert chosen("age > 100") == []
     with pytest.raises(InputError, match="not a condition"):
