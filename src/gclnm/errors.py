@@ -29,7 +29,8 @@ def printable(words: str) -> str:
     """
     if words.isascii() and words.isprintable():
         return words
-    unsafe = ("Cc", "Cf", "Cs", "Zl", "Zp")
+    # Cn: places of no character at all.
+    unsafe = ("Cc", "Cf", "Cs", "Cn", "Zl", "Zp")
     return "".join(
         c.encode("unicode_escape").decode() if unicodedata.category(c) in unsafe else c for c in words
     )

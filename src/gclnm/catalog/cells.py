@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -20,25 +21,29 @@ MOST_CHARACTERS = 128
 # Control and format characters (escape codes, marks that turn the direction of writing), halves of
 # surrogate pairs, separators of lines and paragraphs.
 UNSAFE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+# A sign before a number is none.
+FORMULA = re.compile(r"[=@]|[-+][^\d.]")
 NO_CHARACTER = "\N{REPLACEMENT CHARACTER}"
 
 
 def safe(words: str) -> str:
     """Text of a file as a table, a terminal and a store may hold it: printable, and not too long.
 
-    What cannot be shown becomes the replacement character; text of more than 128 characters is cut.
-    Changed text ends in a digest of the whole, so that what differed still differs.
+    What cannot be shown becomes the replacement character, and so does a beginning that a spreadsheet
+    would take for a formula (``=cmd``); text of more than 128 characters is cut. Changed text ends in
+    a digest of the whole, so that what differed still differs.
 
     Examples
     --------
     >>> safe("GE MEDICAL"), ascii(safe("P1" + chr(27) + "[2J")), len(safe("x" * 10_000))
     ('GE MEDICAL', "'P1\\\\ufffd[2J~e26999bd'", 128)
     """
-    if len(words) <= MOST_CHARACTERS and (
-        (words.isascii() and words.isprintable()) or not any(map(_is_unsafe, words))
-    ):
+    formula = FORMULA.match(words) is not None
+    plain = (words.isascii() and words.isprintable()) or not any(map(_is_unsafe, words))
+    if plain and not formula and len(words) <= MOST_CHARACTERS:
         return words
-    return _marked("".join(NO_CHARACTER if _is_unsafe(c) else c for c in words[:MOST_CHARACTERS]), words)
+    shown = "".join(NO_CHARACTER if _is_unsafe(c) else c for c in words[:MOST_CHARACTERS])
+    return _marked(NO_CHARACTER + shown[1:] if formula else shown, words)
 
 
 def safe_name(name: str) -> str:

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from gclnm.catalog.cells import visible
+from gclnm.catalog.cells import safe, visible
 from gclnm.errors import InputError
 
 __all__ = [
@@ -138,7 +138,7 @@ class RoiPattern:
         """
         found = self._regex.fullmatch(normalise(name)) if self._regex is not None else None
         groups = found.groupdict() if found else {}
-        roi, instance = (normalise(groups.get(key) or "").casefold() for key in GROUPS)
+        roi, instance = (safe(normalise(groups.get(key) or "").casefold()) for key in GROUPS)
         return roi or self.label or self.text, instance
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from gclnm.catalog.cells import safe
 from gclnm.catalog.pairing.link import Record, Refusal
 from gclnm.catalog.pairing.names import compiled, natural, normalise, number_keys, text_key
 from gclnm.catalog.scanning.identifiers import Identifiers
@@ -117,7 +118,7 @@ class Raters:
             found = pattern.search(normalise(text))
             if found and found[group]:
                 # Readers, like names of ROIs, are written in either case.
-                return normalise(found[group]).casefold()
+                return safe(normalise(found[group]).casefold())
         return ""
 
     @staticmethod
