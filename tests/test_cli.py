@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
@@ -53,7 +54,13 @@ def store(dicom: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("command", ["scan", "extract", "log", "read", "demo", "schema", "report contours"])
+COMMANDS = (
+    *("scan", "report contours", "extract", "read", "log", "tag", "tags", "diff", "explain"),
+    *("check", "merge", "compact", "export", "put-table", "demo", "schema"),
+)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help_with_an_example(command: str) -> None:
     shown = gclnm(*command.split(), "--help")
     assert shown.returncode == 0
@@ -85,6 +92,15 @@ def test_a_second_extraction_has_nothing_to_do(dicom: Path, store: Path) -> None
     )
     assert everything.returncode == 0
     assert "0 done, 2 skipped" in everything.stdout
+
+
+def test_every_command_is_here_and_in_the_how_to() -> None:
+    """A command without help, or one that the page does not name, is one that nobody finds."""
+    shown = gclnm("--help").stdout.split("Commands:")[1]
+    found = {line.split()[0] for line in shown.splitlines() if line.startswith("  ") and line[2] != " "}
+    assert found == {command.split()[0] for command in COMMANDS}
+    page = (Path(__file__).parents[1] / "docs" / "howto" / "commandline.md").read_text("utf-8")
+    assert [command for command in COMMANDS if f"gclnm {command} " not in page] == []
 
 
 def test_a_progress_bar_is_on_stderr_and_results_are_on_stdout(dicom: Path, tmp_path: Path) -> None:
@@ -243,3 +259,134 @@ def test_sentences_of_the_library_are_said_in_the_words_of_the_shell(dicom: Path
     missing = gclnm("log", tmp_path / "none")
     assert missing.returncode == 2
     assert "mode=" not in missing.stderr
+
+
+@pytest.fixture
+def copy(store: Path, tmp_path: Path) -> Path:
+    """The store, to be changed."""
+    return Path(shutil.copytree(store, tmp_path / "copy.icechunk"))
+
+
+def test_a_tag_is_given_shown_and_never_moves(copy: Path) -> None:
+    assert gclnm("tags", copy).stdout == "no tags yet\n"
+    given = gclnm("tag", copy, "submission-1")
+    assert given.returncode == 0
+    commit = given.stdout.split(" -> ")[1].strip()
+    assert gclnm("tags", copy).stdout.splitlines()[1].split()[:2] == ["submission-1", commit]
+    again = gclnm("tag", copy, "submission-1")
+    assert again.returncode == 2
+    assert "never moves" in again.stderr
+
+
+def test_what_differs_between_two_versions(copy: Path, dicom: Path, tmp_path: Path) -> None:
+    start = gclnm("log", copy).stdout.splitlines()[-1].split()[2]
+    shown = gclnm("diff", copy, start, "-o", tmp_path / "rows.csv")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert "pet" in shown.stdout
+    rows = pd.read_csv(tmp_path / "rows.csv")
+    assert rows["change"].tolist() == ["added", "added"]
+    tag = gclnm("tag", copy, "now")
+    assert "nothing differs" in gclnm("diff", copy, "now").stdout, tag.stderr
+
+
+def test_the_way_of_one_row_and_computing_it_again(store: Path, dicom: Path, tmp_path: Path) -> None:
+    gclnm("read", store, "pet", "-o", tmp_path / "t.csv")
+    key = pd.read_csv(tmp_path / "t.csv")["sample_id"][0]
+    told = gclnm("explain", store, key, "pet", "--feature", "original_firstorder_Mean")
+    assert (told.returncode, told.stderr) == (0, "")
+    assert "SUVbw" in told.stdout
+    assert key in told.stdout
+    redone = gclnm("explain", store, key, "--redo")
+    assert redone.returncode == 0, redone.stdout
+    assert "identical" in redone.stdout
+    assert gclnm("explain", store, "0" * 24).returncode == 2
+
+
+def test_a_whole_store_is_clean_and_a_damaged_one_gives_exit_code_1(copy: Path) -> None:
+    for options in ([], ["--quick"]):
+        clean = gclnm("check", copy, *options)
+        assert (clean.returncode, clean.stderr) == (0, "")
+        assert "no problems" in clean.stdout
+    largest = max((copy / "chunks").iterdir(), key=lambda file: file.stat().st_size)
+    largest.unlink()
+    damaged = gclnm("check", copy)
+    assert damaged.returncode == 1
+    assert "Traceback" not in damaged.stdout + damaged.stderr
+
+
+def test_stores_are_merged_compacted_and_deposited(
+    copy: Path, store: Path, dicom: Path, tmp_path: Path
+) -> None:
+    new = tmp_path / "study.icechunk"
+    shown = gclnm("merge", new, store, "--where", "patient_id == 'P001'")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert "pet: 1 rows added" in shown.stdout or "pet: 1 row added" in shown.stdout
+    (tmp_path / "names.csv").write_text("patient_id,new_id\nP001,B1\nP002,B2\n", "utf-8")
+    assert gclnm("merge", tmp_path / "other", store, "--patients", tmp_path / "names.csv").returncode == 0
+    assert "B2" in gclnm("read", tmp_path / "other", "pet").stdout
+    both = gclnm("merge", new, store, "--patients", tmp_path / "names.csv", "--same-patients")
+    assert both.returncode == 2
+    (tmp_path / "names.csv").write_text("old,new\nP001,B1\n", "utf-8")
+    wrong = gclnm("merge", new, store, "--patients", tmp_path / "names.csv")
+    assert wrong.returncode == 2
+    assert "patient_id and new_id" in wrong.stderr
+    assert "rewritten in commit" in gclnm("compact", copy, "pet").stdout
+    assert gclnm("compact", copy, "pet").stdout == "pet: is so already\n"
+    deposit = gclnm("export", copy, tmp_path / "deposit", "--set", "pet")
+    assert (deposit.returncode, deposit.stderr) == (0, "")
+    assert (tmp_path / "deposit" / "SHA256SUMS").is_file()
+    assert gclnm("export", copy, tmp_path / "deposit").returncode == 2
+
+
+def test_a_clinical_table_is_stored_and_joined(copy: Path, tmp_path: Path) -> None:
+    clinical = tmp_path / "clinical.csv"
+    clinical.write_bytes("住院号,病理N分期,亚型\nP001,阴性,1\nP002,阳性,2\nP009,阳性,1\n".encode("gb18030"))
+    shown = gclnm(
+        "put-table", copy, "clinical", clinical,
+        "--column", "住院号=patient_id", "--column", "病理N分期=pN", "--column", "亚型=subtype",
+        "--value", "pN:阴性=0", "--value", "pN:阳性=1", "--text", "subtype",
+    )  # fmt: skip
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert "Only in the table: P009" in shown.stdout
+    assert "clinical" in gclnm("read", copy).stdout.split("Tables")[1]
+    assert "pN" in gclnm("read", copy, "pet", "--table", "clinical").stdout
+    out = tmp_path / "joined.csv"
+    assert gclnm("read", copy, "pet", "--table", "clinical", "--diagnostics", "-o", out).returncode == 0
+    joined = pd.read_csv(out, dtype={"subtype": str})
+    assert joined["pN"].tolist() == [0, 1]
+    assert joined["subtype"].tolist() == ["1", "2"]
+    assert any(name.startswith("diagnostic_") for name in joined)
+    wrong = gclnm("put-table", copy, "clinical", clinical, "--value", "pN=1")
+    assert wrong.returncode == 2
+    assert "name:cell=meaning" in wrong.stderr
+
+
+def test_a_second_export_is_held_back_and_linked_by_its_csv(
+    copy: Path, dicom: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import pydicom
+
+    again, twins = tmp_path / "again", tmp_path / "twins.csv"
+    for file in sorted(path for path in (dicom / "P001").rglob("*") if path.is_file()):
+        ds = pydicom.dcmread(file)
+        for element in ds.iterall():
+            if element.VR == "UI" and str(element.value).startswith("2.25."):
+                element.value = f"{element.value[:-4]}4321"[:64]
+        ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
+        ds.PatientID = "other"
+        again.mkdir(exist_ok=True)
+        ds.save_as(again / file.name)
+    line = ("extract", again, "-r", "GTV", "--recipe", "pet", "-s", copy, "--workers", 1, "-q")
+    held = gclnm(*line, "--twins", twins)
+    assert held.returncode == 1, held.stderr
+    assert "other = P001" in held.stdout
+    assert "give it to --same-as" in held.stdout
+    assert "run.twins" not in held.stdout
+    assert pd.read_csv(twins)["patient_id"].tolist() == ["other"]
+    linked = gclnm(*line, "--same-as", twins)
+    assert (linked.returncode, linked.stderr) == (0, "")
+    assert "0 done, 1 skipped, 0 failed" in linked.stdout
+    assert gclnm(*line).returncode == 0
+    missing = gclnm(*line, "--same-as", tmp_path / "none.csv")
+    assert missing.returncode == 2
+    assert missing.stderr.startswith("gclnm: --same-as")

@@ -246,14 +246,15 @@ def test_a_table_read_from_csv_and_misuse(
 ) -> None:
     run(first)
     run(second).twins.to_csv(tmp_path / "twins.csv", index=False)
-    table = pd.read_csv(tmp_path / "twins.csv", dtype=str)
+    table = pd.read_csv(tmp_path / "twins.csv")
     for wrong, words in (
-        ("twins.csv", "cannot be a str"),
+        (5, "cannot be a int"),
+        ("nowhere.csv", "no such file"),
         ({"a": 5}, "no sample_id"),
         ({"a": "b"}, "none of these samples"),
         (table.assign(same_as="0" * 24), "not known to the set"),
-        (table.drop(columns="same_as"), "cannot be a DataFrame"),
+        (table.drop(columns="same_as"), "no column same_as"),
     ):
         with pytest.raises(InputError, match=words):
             run(second, same_as=wrong)
-    assert numbers(run(second, same_as=table)) == (0, 2, 0, 0)
+    assert numbers(run(second, same_as=tmp_path / "twins.csv")) == (0, 2, 0, 0)

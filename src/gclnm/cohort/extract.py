@@ -95,9 +95,10 @@ def extract(
         Read all files again, also those that look unchanged, and replace the rows that come from
         other images or contours now.
     same_as
-        What held-back samples are: ``.twins`` of an earlier run, or a mapping of ``sample_id`` to the
-        one that counts. A linked sample is that row from then on, in later runs too, and has no
-        features of its own. A sample mapped to itself is truly different, and gets its row.
+        What held-back samples are: ``.twins`` of an earlier run (or a CSV of it), or a mapping of
+        ``sample_id`` to the one that counts. A linked sample is that row from then on, in later runs
+        too, and has no features of its own. A sample mapped to itself is truly different, and gets its
+        row.
     progress
         Show a progress bar on stderr.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from os import PathLike
 from typing import TYPE_CHECKING, TypeAlias
 
 from gclnm.errors import InputError
@@ -15,12 +16,12 @@ if TYPE_CHECKING:
 
 __all__ = ["SameAs", "known_links", "settle", "twins_of"]
 
-SameAs: TypeAlias = "Mapping[str, str] | pd.DataFrame | None"
+SameAs: TypeAlias = "Mapping[str, str] | pd.DataFrame | str | PathLike[str] | None"
 COLUMNS = ("sample_id", "same_as", "patient_id", "same_patient_id", "roi", "set")
 
 
 def pairs_of(same_as: SameAs) -> dict[str, str]:
-    """``same_as`` as a dictionary; a table gives its columns sample_id and same_as.
+    """``same_as`` as a dictionary; a table, or a CSV file, gives its columns sample_id and same_as.
 
     Raises
     ------
@@ -34,12 +35,20 @@ def pairs_of(same_as: SameAs) -> dict[str, str]:
     """
     import pandas as pd
 
+    from gclnm.catalog.choose import read_table
+
     if same_as is None:
         return {}
-    if isinstance(same_as, pd.DataFrame) and {"sample_id", "same_as"} <= set(same_as.columns):
-        pairs = dict(zip(same_as["sample_id"], same_as["same_as"], strict=True))
-    elif isinstance(same_as, Mapping):
+    if isinstance(same_as, Mapping):
         pairs = dict(same_as)
+    elif isinstance(same_as, pd.DataFrame | str | PathLike):
+        table = read_table(same_as, "same_as")
+        if missing := {"sample_id", "same_as"}.difference(table.columns):
+            raise InputError(
+                f"the table of same_as= has no column {' and '.join(sorted(missing))}",
+                fix="Take it from .twins of a run.",
+            )
+        pairs = dict(zip(table["sample_id"], table["same_as"], strict=True))
     else:
         raise InputError(
             f"same_as= cannot be a {type(same_as).__name__}",

@@ -1,0 +1,5 @@
+"""``python -m gclnm.cli``."""
+
+from gclnm.cli import main
+
+main()
