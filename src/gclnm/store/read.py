@@ -75,9 +75,13 @@ def dataset(repository: Repository, snapshot: str, name: str, select: Select, wh
     def part(label: str, *dims: str) -> xr.Variable:
         return lazily(stored[label], dims).isel({dim: place[dim] for dim in dims})
 
+    def held(values: NDArray[Any]) -> xr.Variable:
+        # fastpath: xarray would look at every text once more to guess what it is.
+        return xr.Variable(("sample",), values, fastpath=True)
+
     made = xr.Dataset(
         {"value": part("value", "sample", "feature"), "diagnostic": part("diagnostic", "sample", DIAGNOSTIC)},
-        {key: ("sample", known[key]) if key in known else part(key, "sample") for key in names}
+        {key: held(known[key]) if key in known else part(key, "sample") for key in names}
         | {key: part(key, "feature") for key in FEATURE_TEXTS}
         | {DIAGNOSTIC: part(DIAGNOSTIC, DIAGNOSTIC)},
         _attributes(group, name, snapshot),
@@ -136,25 +140,18 @@ def _ordered(columns: Columns, rows: NDArray[np.int64], keys: list[str]) -> NDAr
     """Rows in reading order, whatever order workers finished in: a seeded split finds the same rows."""
     import pandas as pd
 
-    if len(rows) < 2:
-        return rows
-    *coarse, finest = keys
-    codes: list[NDArray[Any]] = []
-    for key in coarse:
+    rank = np.zeros(len(rows), dtype=np.int64)
+    for key in keys:
+        # Each key decides only among rows that are equal so far; most sets need the first three.
+        tied = np.flatnonzero((np.bincount(rank) > 1)[rank])
+        if not tied.size:
+            break
+        codes, values = pd.factorize(columns.at(key, rows[tied]), sort=True)
+        finer = rank * (len(values) + 1)
         # Missing numbers come last, as pandas sorts them.
-        found, values = pd.factorize(columns.at(key, rows), sort=True)
-        codes.append(np.where(found < 0, len(values), found))
-    order = np.lexsort(codes[::-1]) if codes else np.arange(len(rows))
-    same = np.ones(len(rows) - 1, dtype=bool)
-    for code in codes:
-        same &= code[order[1:]] == code[order[:-1]]
-    # The key, different in every row and slow to sort, decides only among rows that are equal so far.
-    tied = np.flatnonzero(np.append(same, False) | np.append(False, same))
-    if tied.size:
-        group = np.cumsum(np.append(0, ~same))[tied]
-        within = pd.factorize(columns.at(finest, rows[order[tied]]), sort=True)[0]
-        order[tied] = order[tied][np.lexsort((within, group))]
-    return rows[order]
+        finer[tied] += np.where(codes < 0, len(values), codes)
+        rank = np.unique(finer, return_inverse=True)[1]
+    return rows[np.argsort(rank, kind="stable")]
 
 
 def _names(where: Where) -> set[str]:
