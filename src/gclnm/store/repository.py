@@ -35,6 +35,9 @@ BRANCH = "main"
 TRIES = 50
 # A writer that met another one looks again after a random part of this, doubled each time up to the most.
 PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.02, 1.0
+# Icechunk lets no commit be older than the one before. A writer whose clock is behind another one's by no
+# more than this waits for it.
+SKEW_SECONDS = 60.0
 # How long another process may take from the first object of a new store to the last.
 MAKING_SECONDS = 10.0
 # Both dependency lines read format 1 of Icechunk; the newer one writes 2 unless told otherwise.
@@ -42,8 +45,9 @@ ICECHUNK_FORMAT = 1
 # Key of a commit's record that tells whose it is when the answer to it was lost.
 ATTEMPT = "attempt"
 
-# Icechunk warns about local folders at every opening; the lock here is what it asks for.
-icechunk.set_logs_filter("error")
+# Icechunk warns about local folders at every opening, where the lock here is what it asks for, and prints
+# the errors that it raises.
+icechunk.set_logs_filter("off")
 # Icechunk's threads may still be letting go of Python objects when the interpreter ends, which aborts the
 # process (measured: 6 of 40 times with icechunk 1.1, never after a pause of 5 ms).
 atexit.register(time.sleep, 0.05)
@@ -55,6 +59,14 @@ class Note:
 
     message: str
     record: dict[str, Any] = field(default_factory=dict)
+
+
+class _ClockBehindError(Exception):
+    """This machine's clock has yet to reach the time of the newest commit."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        super().__init__(seconds)
 
 
 @dataclass(frozen=True)
@@ -123,6 +135,8 @@ class Repository:
                     return self._answer(lambda given_up: self._attempt(change, given_up))
                 except icechunk.ConflictError:
                     time.sleep(random.uniform(0, min(LONGEST_PAUSE_SECONDS, PAUSE_SECONDS * 2**tried)))
+                except _ClockBehindError as behind:
+                    time.sleep(behind.seconds)
         raise StoreError(
             f"another writer was faster {TRIES} times in a row",
             where=self.url,
@@ -148,9 +162,10 @@ class Repository:
                 return done
             if isinstance(error, icechunk.ConflictError):
                 raise
-            raise self._refused(
-                "a commit could not be written; the store holds what it held before", error
-            ) from error
+            if "snapshot timestamp" in str(error):
+                raise self._wrong_clock(behind="ordering" in str(error)) from error
+            what = "a commit could not be written; the store holds what it held before"
+            raise self._refused(what, error) from error
 
     def _written(self, mark: str, base: str, error: Exception) -> str | None:
         """The commit since ``base`` that has this mark."""
@@ -169,13 +184,30 @@ class Repository:
             ) from error
         return None
 
+    def _wrong_clock(self, behind: bool) -> Exception:
+        """What to raise for a commit that is older than the one before, or far from the storage's time."""
+        if not behind:
+            return StoreError(
+                "this machine's clock and the storage's are more than ten minutes apart",
+                where=self.url,
+                fix="Set the clock.",
+                code="clock",
+            )
+        seconds = (next(self.ancestry()).written_at - datetime.now(UTC)).total_seconds()
+        if seconds <= SKEW_SECONDS:
+            return _ClockBehindError(max(seconds, 0.0) + 0.01)
+        return StoreError(
+            f"this machine's clock is {_span(seconds)} behind the newest commit",
+            where=self.url,
+            fix="Set the clock; if it was wrong when that commit was made, merge the store into a new one.",
+            code="clock",
+        )
+
     def _refused(self, what: str, error: Exception | None) -> StoreError:
         known = s3.words(error) if error and self.url.startswith("s3://") else None
-        why = (
-            " ".join(known)
-            if known
-            else f"Look at free space, permissions and network ({_first_line(error)})."
-        )
+        why = f"Look at free space, permissions and network ({_first_line(error)})."
+        if known:
+            why = f"{known[0].capitalize()}. {known[1]}"
         return StoreError(what, where=self.url, fix=why, code="commit-failed")
 
     def _answer(self, call: Callable[[threading.Event], T]) -> T:
@@ -383,6 +415,14 @@ def _newer(url: str, what: str) -> StoreError:
         fix=f"Upgrade {what.lower()} to read it.",
         code="newer-format",
     )
+
+
+def _span(seconds: float) -> str:
+    """A time span in its largest unit."""
+    for unit, length in (("days", 86_400), ("hours", 3_600), ("minutes", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} s"
 
 
 def _first_line(error: BaseException | None) -> str:

@@ -187,6 +187,11 @@ REFUSALS = (
         "Look at AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN and AWS_PROFILE.",
     ),
     (
+        ("RequestTimeTooSkewed",),
+        "this machine's clock is not the storage's",
+        "Set the clock.",
+    ),
+    (
         ("AccessDenied", "Forbidden", "AllAccessDisabled"),
         "the storage does not permit this",
         "Ask for ListBucket, GetObject, PutObject and DeleteObject on the prefix.",
