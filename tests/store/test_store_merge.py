@@ -203,6 +203,20 @@ def test_more_rows_than_a_batch_come_whole(recipe, row, monkeypatch):
     assert len(ours.keys("ct")) == 12
 
 
+def test_one_image_measured_in_both_places_is_told_and_can_be_linked(ours, recipe, row):
+    there = row("c1", patient_id="C1")
+    theirs = made(
+        recipe, [replace(there, content_sha256=row("a1").content_sha256), row("c2", patient_id="C2")]
+    )
+    result = ours.merge(theirs)
+    assert result.twins.values.tolist() == [["ct", "c1", "C1", "a1", "A1"]]
+    assert "1 rows have the content of rows of ours under another key" in repr(result)
+    ours.link("ct", dict(zip(result.twins.sample_id, result.twins.same_as, strict=True)))
+    # The link is the user's word, and stays.
+    assert ours.merge(theirs).commits == []
+    assert ours.keys("ct").set_index("sample_id").same_as["c1"] == "a1"
+
+
 # --- what is refused
 
 

@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gclnm.store.layout import array
+from gclnm.errors import StoreError
+from gclnm.store.layout import Arrays, array, arrays
+from gclnm.store.parts import plain
 
 if TYPE_CHECKING:
     import pandas as pd
     import zarr
+    from numpy.typing import NDArray
 
     from gclnm.store.repository import Repository
 
@@ -25,7 +28,7 @@ __all__ = ["FRAME", "Lineage", "Origin", "origin_record", "row_frame"]
 
 # Columns of `row_frame`.
 FRAME = (
-    *("sample_id", "patient_id", "inputs_sha256", "status", "reason"),
+    *("sample_id", "patient_id", "inputs_sha256", "content_sha256", "status", "reason"),
     *("revision", "current", "commit", "source"),
 )
 
@@ -112,15 +115,16 @@ def row_frame(group: zarr.Group, lineage: Lineage) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``sample_id``, ``patient_id``, ``inputs_sha256``, ``status``, ``reason``, ``revision``,
-        ``current``, ``commit`` (that wrote it first, in whichever store), ``source`` (that store).
+        ``sample_id``, ``patient_id``, ``inputs_sha256``, ``content_sha256``, ``status``, ``reason``,
+        ``revision``, ``current``, ``commit`` (that wrote it first, in whichever store), ``source``
+        (that store).
     """
     import pandas as pd
 
-    names = ("sample_id", "patient_id", "inputs_sha256", "status", "reason", "origin")
+    stored = arrays(group)
     rows = array(group, "sample_id").shape[0]
-    frame = pd.DataFrame({name: _texts(group, name, rows) for name in names})
-    frame["revision"] = np.asarray(array(group, "revision")[:])
+    frame = pd.DataFrame({name: _texts(stored, name, rows) for name in (*FRAME[:6], "origin")})
+    frame["revision"] = np.asarray(stored["revision"][:])
     # Rows are only ever appended: of several revisions the last one is the current one.
     frame["current"] = ~frame["sample_id"].duplicated(keep="last")
     generation = str(group.attrs["generation"])
@@ -132,13 +136,24 @@ def row_frame(group: zarr.Group, lineage: Lineage) -> pd.DataFrame:
 
 
 def origin_record(lineage: Lineage, commits: Iterable[str]) -> dict[str, Any]:
-    """What the record of a merge says of the commits that wrote its rows."""
-    found = {commit: lineage.origins[commit].record() for commit in sorted(set(commits))}
+    """What the record of a merge says of the commits that wrote its rows.
+
+    Raises
+    ------
+    StoreError
+        When no commit says that it wrote a row.
+    """
+    wanted = sorted(set(commits))
+    if not lineage.origins.keys() >= set(wanted):
+        raise StoreError(
+            "no commit of the other store says that it wrote some of its rows",
+            fix="check() of that store says more.",
+            code="damaged",
+        )
+    found = {commit: lineage.origins[commit].record() for commit in wanted}
     return {"store_id": lineage.store_id, "commits": found}
 
 
-def _texts(group: zarr.Group, name: str, rows: int) -> list[str]:
+def _texts(stored: Arrays, name: str, rows: int) -> NDArray[Any] | list[str]:
     # A set of an earlier version, or one whose rows have no patient, may not have it.
-    if name not in group:
-        return [""] * rows
-    return [str(value) for value in np.asarray(array(group, name)[:])]
+    return plain(np.asarray(stored[name][:])) if name in stored else [""] * rows

@@ -15,11 +15,23 @@ if TYPE_CHECKING:
 
     from gclnm.store.lineage import Lineage
 
-__all__ = ["Decision", "Patients", "Prefer", "decide", "problems_of", "rename", "renamed", "shown"]
+__all__ = [
+    "TWINS",
+    "Decision",
+    "Patients",
+    "Prefer",
+    "decide",
+    "problems_of",
+    "rename",
+    "renamed",
+    "shown",
+    "twins",
+]
 
 Patients = Literal["same"] | Mapping[str, str] | Callable[[str], str] | None
 Prefer = Literal["own", "other"] | None
 SHOWN = 5
+TWINS = ("set", "sample_id", "patient_id", "same_as", "same_as_patient")
 
 
 @dataclass(frozen=True)
@@ -222,6 +234,9 @@ def _verdict(old: _Record, new: _Record, ours: Lineage, others: Lineage) -> str:
         return "newer" if order > 0 else "there"
     if new.inputs == old.inputs and new.status == old.status:
         return "there"
+    # A linked sample counts as the one it names until the user says otherwise.
+    if old.status == "linked":
+        return "there"
     # As in an append: what was computed replaces a failure, never the other way round.
     if old.status == "failed" and new.status != "failed":
         return "newer"
@@ -240,6 +255,21 @@ def _order(own_commit: str, commit: str, source: str, ours: Lineage, others: Lin
             return 0
     mine, other = ours.origins[own_commit].number, others.origins[commit].number
     return (other > mine) - (other < mine)
+
+
+def twins(own: pd.DataFrame | None, coming: pd.DataFrame) -> pd.DataFrame:
+    """Rows that come with the content of a row of ours that has another key: the columns of `TWINS`."""
+    import pandas as pd
+
+    if own is None:
+        return pd.DataFrame(columns=TWINS)
+    keys = ["content_sha256", "sample_id", "patient_id", "source"]
+    sides = [rows[(rows["status"] == "ok") & (rows["content_sha256"] != "")] for rows in (coming, own)]
+    new, old = sides[0][keys], sides[1][sides[1]["current"]][keys]
+    pairs = new.merge(old, on="content_sha256", suffixes=("", "_old"))
+    pairs = pairs[(pairs["sample_id"] != pairs["sample_id_old"]) & (pairs["source"] != pairs["source_old"])]
+    pairs = pairs.rename(columns={"sample_id_old": "same_as", "patient_id_old": "same_as_patient"})
+    return pairs.assign(set="")[list(TWINS)].drop_duplicates("sample_id", ignore_index=True)
 
 
 def problems_of(

@@ -10,12 +10,12 @@ import numpy as np
 from gclnm.pipeline import Row
 from gclnm.schemas.features import check_rows
 from gclnm.store.layout import DIAGNOSTIC, FEATURE_TEXTS, SetSpec, array, arrays, coordinates, read_text
+from gclnm.store.parts import part
 from gclnm.store.write import Choice, write_rows
 
 if TYPE_CHECKING:
     import pandas as pd
     import zarr
-    from numpy.typing import NDArray
 
     from gclnm.images.sample import Coordinate
     from gclnm.store.matching import Decision
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["spec_of", "write_from"]
 
 # Rows are written a few MB at a time; the chunks of keys end where a batch does.
-BATCH = 2048
+BATCH = 4096
 
 
 def write_from(group: zarr.Group, source: zarr.Group, frame: pd.DataFrame, decision: Decision) -> None:
@@ -31,10 +31,10 @@ def write_from(group: zarr.Group, source: zarr.Group, frame: pd.DataFrame, decis
     names, measured = list(read_text(group, "feature")), list(read_text(group, DIAGNOSTIC))
     lower, upper = (np.asarray(array(group, bound)[:]) for bound in ("lower", "upper"))
     replaced = decision.replaced
-    for part in _batches(array(group, "sample_id").shape[0], len(frame)):
-        rows = _rows(source, frame.iloc[part])
+    for batch in _batches(array(group, "sample_id").shape[0], len(frame)):
+        rows = _rows(source, frame.iloc[batch])
         values = check_rows(rows, names, measured, lower, upper)
-        choice = Choice(tuple(range(len(rows))), decision.revisions[part], replaced)
+        choice = Choice(tuple(range(len(rows))), decision.revisions[batch], replaced)
         write_rows(group, arrays(group), rows, values, choice)
         replaced = ()
 
@@ -56,15 +56,12 @@ def _rows(source: zarr.Group, frame: pd.DataFrame) -> list[Row]:
     def cells(name: str) -> list[Any]:
         if name not in stored:
             return [""] * len(positions)
-        values: NDArray[Any] = np.asarray(stored[name].get_orthogonal_selection((positions,)))
-        return [_plain(value) for value in values]
+        return list(part(stored[name], (positions,)).tolist())
 
     coords = {name: cells(name) for name in coordinates(stored)}
-    coords["patient_id"] = list(frame["patient_id"])
-    values, diagnostics = (
-        np.asarray(stored[name].get_orthogonal_selection((positions, slice(None))))
-        for name in ("value", "diagnostic")
-    )
+    if "patient_id" in coords:
+        coords["patient_id"] = list(frame["patient_id"])
+    values, diagnostics = (part(stored[name], (positions, slice(None))) for name in ("value", "diagnostic"))
     contents, histories, seconds = cells("content_sha256"), cells("history"), cells("seconds")
     return [
         Row(
@@ -82,10 +79,6 @@ def _rows(source: zarr.Group, frame: pd.DataFrame) -> list[Row]:
         )
         for at, row in enumerate(frame.to_dict("records"))
     ]
-
-
-def _plain(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else str(value)
 
 
 def _coordinate(value: Any) -> Coordinate:
