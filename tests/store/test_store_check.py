@@ -34,12 +34,12 @@ def copy(folder: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(folder, tmp_path / "copy"))
 
 
-def tamper(path: Path, damage: Damage) -> Check:
+def tamper(path: Path, damage: Damage, **record: Any) -> Check:
     """Write to a store behind its back, as another tool would, and look at it."""
     store = open_store(path)
     session = store._repository.repo.writable_session("main")
     damage(zarr.open_group(session.store, mode="a"))
-    session.commit("by another tool", metadata={"action": "tampered"})
+    session.commit("by another tool", metadata={"action": "tampered", **record})
     return open_store(path, mode="r").check()
 
 
@@ -171,15 +171,44 @@ def test_a_structure_that_does_not_fit_is_named(copy: Path, damage: Damage, code
     assert says in found.problems[["what", "where"]].to_string(max_colwidth=200)
 
 
-def test_rows_that_no_commit_wrote_are_found(copy: Path) -> None:
-    def damage(root: zarr.Group) -> None:
-        for _, item in root["sets/ct"].arrays():
-            if item.metadata.to_dict().get("dimension_names")[0] == "sample":
-                item.append(item[-1:])
+def double_last_rows(root: zarr.Group) -> None:
+    """Two rows more than the commits say."""
+    for _, item in root["sets/ct"].arrays():
+        if item.metadata.to_dict()["dimension_names"][0] == "sample":
+            item.append(item[-2:])
 
-    found = tamper(copy, damage)
-    assert "lineage" in codes(found)
-    assert "rows 43 to 43" in found.problems.query("code == 'lineage'")["what"].item()
+
+@pytest.mark.parametrize(
+    ("start", "stop", "says"),
+    [
+        (0, 0, ["no commit says that it wrote rows 43 to 44"]),
+        (44, 45, ["no commit says that it wrote rows 43 to 43"]),
+        (42, 45, ["one before say that they wrote rows 42 to 42"]),
+        (43, 46, ["commits say that they wrote 46 rows, the set has 45"]),
+        (43, 45, []),
+    ],
+)
+def test_every_row_is_the_work_of_exactly_one_commit(
+    copy: Path, start: int, stop: int, says: list[str]
+) -> None:
+    generation = str(
+        open_store(copy)._repository.root(open_store(copy).commit)["sets/ct"].attrs["generation"]
+    )
+    found = tamper(copy, double_last_rows, generation=generation, start=start, stop=stop)
+    lineage = found.problems.query("code == 'lineage'")["what"].tolist()
+    assert len(lineage) == len(says)
+    assert all(words in what for words, what in zip(says, lineage, strict=True))
+
+
+def test_a_tag_beside_the_history_is_found(copy: Path) -> None:
+    store = open_store(copy)
+    repo = store._repository.repo
+    repo.create_branch("beside", store.commit)
+    session = repo.writable_session("beside")
+    zarr.open_group(session.store, mode="a").attrs["note"] = "of another tool"
+    repo.create_tag("strange", snapshot_id=session.commit("beside"))
+    found = open_store(copy, mode="r").check()
+    assert found.problems[["code", "where"]].values.tolist() == [["lost-tag", "tag 'strange'"]]
 
 
 def test_a_missing_attribute_is_named(copy: Path) -> None:

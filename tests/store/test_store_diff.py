@@ -169,8 +169,10 @@ def test_another_version_of_a_package_is_named(
     before = write.versions()["numpy"]
     monkeypatch.setattr(write, "versions", lambda: newer)
     mended = row("b2", patient_id="B", rater="Y")
-    filled.append("ct", filled_recipe(filled), [mended])
-    found = filled.diff(first).rows
+    second = filled.append("ct", filled_recipe(filled), [mended])
+    filled.append("ct", filled_recipe(filled), [row("a1", **A1, phase="arterial")])
+    assert filled.diff(second).rows["because"].tolist() == ["coordinates"]
+    found = filled.diff(first, second).rows
     assert found["because"].tolist() == ["status, code"]
     assert found["detail"].item().endswith(f"numpy {before} -> 99.0")
     assert "icechunk" not in found["detail"].item()

@@ -93,14 +93,9 @@ def check(repository: Repository, values: bool = True) -> Check:
 def _history(repository: Repository, found: Findings) -> dict[str, dict[str, Any]]:
     """Records of the commits from the newest on, as far as the chain can be followed."""
     commits: dict[str, dict[str, Any]] = {}
-    parent: str | None = None
     with found.reading("the history", "the commits of the store"):
         for snapshot in repository.ancestry():
             commits[str(snapshot.id)] = dict(snapshot.metadata)
-            parent = snapshot.parent_id
-        if parent is not None:
-            where = f"after commit {next(reversed(commits))}"
-            found.add("broken-history", "the history ends before its first commit", where, RESTORE)
     found.count("commits", sum("action" in record for record in commits.values()))
     return commits
 
