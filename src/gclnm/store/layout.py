@@ -46,10 +46,10 @@ SET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 TEXT = np.dtypes.StringDType()
 # An append writes the last chunk of every array again and a row is read from one chunk: 512 rows of all
-# features. What has one value a row is read whole, where short chunks cost: 4,096 texts, 65,536 numbers.
+# features. What has one value a row is read whole, where short chunks cost: 4,096 texts, 16,384 numbers.
 ROWS_PER_CHUNK = 512
 TEXTS_PER_CHUNK = 4096
-NUMBERS_PER_CHUNK = 65536
+NUMBERS_PER_CHUNK = 16384
 
 # One value a row that is not a coordinate.
 ROW_ARRAYS: dict[str, tuple[DTypeLike, int, Any]] = {
