@@ -47,7 +47,7 @@ class KeyIndex:
         self._generation = ""
         self._read = 0
         self._current: dict[str, Key] = {}
-        self._by_content: dict[str, list[str]] = {}
+        self._by_content: dict[str, tuple[str, ...]] = {}
         self._guard = threading.Lock()
 
     def at(self, group: zarr.Group) -> dict[str, Key]:
@@ -74,7 +74,8 @@ class KeyIndex:
             self._current |= new
             for sample_id, key in new.items():
                 if key.status == "ok" and key.content_sha256:
-                    self._by_content.setdefault(key.content_sha256, []).append(sample_id)
+                    known = self._by_content.get(key.content_sha256, ())
+                    self._by_content[key.content_sha256] = (*known, sample_id)
             self._read = rows
         return self._current
 
