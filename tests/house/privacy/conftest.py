@@ -93,6 +93,11 @@ class Planted:
     patients: tuple[str, ...] = ()
     uids: set[str] = field(default_factory=set)
 
+    @property
+    def table(self) -> Path:
+        """Clinical data of the patients, with names and remarks."""
+        return self.root / f"{STEM}clinical.csv"
+
 
 def _roi(name: str) -> str:
     return f"{name} {STEM}dr {CHINESE}" if name == "GTV" else name.replace("LN_", f"LN {STEM}node ")
@@ -206,7 +211,6 @@ def _image_files(folder: Path) -> None:
     label.SetMetaData("Segment0_Name", f"GTV {STEM}segment")
     SimpleITK.WriteImage(label, str(folder / f"{STEM}nrrd" / f"{STEM}T1.seg.nrrd"))
     (folder / f"{STEM}broken.nii.gz").write_bytes(f"{STEM}no image".encode() * 50)
-    (folder / f"{STEM}remarks.csv").write_text(f"patient,remark\nA,{STEM}remark {CHINESE}\n", "utf-8")
     (folder / f"{STEM}broken.dcm").write_bytes(bytes(128) + b"DICM" + f"{STEM}rubbish".encode() * 50)
 
 
@@ -220,6 +224,8 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Planted:
     _patient(folder, 2, ("CT",), found)
     _spoil(folder, whole)
     _image_files(folder)
+    rows = [f"{who},{CHINESE},{n},{STEM}remark,1947-08-13" for n, who in enumerate(found.patients)]
+    found.table.write_text("\n".join(["patient,name,stage,remark,born", *rows]), "utf-8")
     return found
 
 

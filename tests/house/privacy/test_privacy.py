@@ -48,25 +48,40 @@ def _paired(catalog: Any) -> Samples:
     return dicom + nodes
 
 
-def _go(root: Path, folder: Path, key: str | None, recipe: gclnm.Recipe) -> Kept:
-    """Everything a user does, with all that is said unasked written down."""
+def _go(planted: Any, folder: Path, key: str | None, recipe: gclnm.Recipe) -> Kept:
+    """Scan, pair, extract, tag."""
     from distributed import Client
 
-    catalog = gclnm.scan(root, patient_key=key, progress=False)
-    samples = _paired(catalog)
-    pages = {"plan": repr(gclnm.plan(samples, recipe, n=4, progress=False))}
-    page = gclnm.report.contours(samples, folder / "contours.html", progress=False)
-    pages["contours"] = page.read_text("utf-8")
+    samples = _paired(gclnm.scan(planted.root, patient_key=key, progress=False))
     store = gclnm.open_store(folder / "features")
     with Client(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=":0") as client:
         run = gclnm.extract(samples, recipe, store=store, client=client, progress=False)
-    store.tag(TAG)
-    # A second commit, of rows that replace others.
-    with Client(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=":0") as client:
-        gclnm.extract(
-            samples.assign(timepoint="later"), recipe, store=store, client=client, verify=True, progress=False
-        )
-    return Kept(folder, samples, run, store, pages=pages)
+        store.tag(TAG)
+        # A second commit, of rows that replace others.
+        again = samples[:5].assign(timepoint="later")
+        gclnm.extract(again, recipe, store=store, client=client, verify=True, progress=False)
+    return Kept(folder, samples, run, store)
+
+
+def _widen(planted: Any, kept: Kept, key: str, recipe: gclnm.Recipe) -> None:
+    """Everything else that a user does, and the pages that come of it."""
+    samples, store, pages, folder = kept.samples, kept.store, kept.pages, kept.folder
+    pages["plan"] = repr(gclnm.plan(samples, recipe, n=4, progress=False))
+    pages["contours"] = gclnm.report.contours(samples, folder / "contours.html", progress=False).read_text(
+        "utf-8"
+    )
+    told = store.put_table(
+        "clinical", planted.table, columns={"patient": "patient_id", "stage": "stage"}, patient_key=key
+    )
+    pages["table"] = repr(told) + told._repr_html_()
+    store.select("few", "chosen", ["original_firstorder_Mean"])
+    difference, check = store.diff(TAG), store.check()
+    pages["diff"] = repr(difference) + difference._repr_html_() + repr(difference.rows.to_dict())
+    # Where store and deposit are, the user said.
+    pages["check"] = (repr(check) + repr(check.problems.to_dict())).replace(str(folder), "")
+    pages["redone"] = repr(store.explain(samples.ids[0], redo=True))
+    pages["deposit"] = repr(store.export(folder / "deposit")).replace(str(folder), "")
+    gclnm.open_store(folder / "merged").merge(store)
 
 
 @pytest.fixture(scope="session")
@@ -86,7 +101,9 @@ def kept(
             try:
                 with warnings.catch_warnings(record=True) as found:
                     warnings.simplefilter("always")
-                    made[key] = _go(planted.root, folder, key, recipe)
+                    made[key] = _go(planted, folder, key, recipe)
+                    if key is not None:
+                        _widen(planted, made[key], key, recipe)
                 lines += [str(warning.message) for warning in found]
             finally:
                 logging.getLogger().removeHandler(handler)
@@ -126,6 +143,17 @@ def test_the_way_met_good_and_bad_cases_of_every_kind(safe):
 
 def test_nothing_that_was_planted_is_in_the_bytes_of_the_store(safe, secrets):
     assert secrets.in_folder(safe.place) == {}
+
+
+def test_nothing_that_was_planted_is_in_a_deposit_or_a_merged_store(safe, secrets):
+    for name in ("deposit", "merged"):
+        assert any((safe.folder / name).iterdir())
+        assert secrets.in_folder(safe.folder / name) == {}
+    import pandas as pd
+
+    for path in (safe.folder / "deposit").rglob("*.parquet"):
+        assert secrets.in_text(repr(pd.read_parquet(path).to_dict())) == set()
+    assert secrets.in_text(everything(gclnm.open_store(safe.folder / "merged"))) == set()
 
 
 def test_nothing_that_was_planted_is_in_what_the_store_says(safe, secrets):
