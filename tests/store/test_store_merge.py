@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 import threading
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -541,6 +544,53 @@ def test_merges_and_appends_at_the_same_time_lose_nothing(recipe, row, tmp_path)
     assert len(whole.keys("ct")) == 15
     assert len(whole.table("ct")) == 15
     assert whole.log().added.sum() == 15
+
+
+MERGES = """
+import sys
+from gclnm.store import takeover
+from gclnm.store.store import open_store
+takeover.BATCH = 16
+ours, other = open_store(sys.argv[1]), open_store(sys.argv[2], mode="r")
+print("ready", flush=True)
+ours.merge(other)
+"""
+
+
+@pytest.mark.slow
+def test_a_merge_that_is_killed_brings_all_rows_or_none(recipe, row, tmp_path):
+    made(recipe, [row("a1")], url=tmp_path / "ours")
+    made(recipe, [row(f"b{i:03}") for i in range(200)], url=tmp_path / "theirs")
+    outcomes = []
+    for pause in np.linspace(0.05, 3.0, 12):
+        url = tmp_path / f"run-{pause:.2f}"
+        shutil.copytree(tmp_path / "ours", url)
+        command = [sys.executable, "-c", MERGES, str(url), str(tmp_path / "theirs")]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout.readline() == "ready\n"
+            time.sleep(pause)
+            process.kill()
+        store = open_store(url)
+        outcomes.append(len(store.keys("ct")))
+        assert store.check().ok
+        store.merge(tmp_path / "theirs")
+        assert len(store.table("ct")) == 201
+    assert set(outcomes) <= {1, 201}
+    assert 1 in outcomes, "no process was killed before its commit"
+
+
+@pytest.mark.slow
+def test_processes_that_merge_at_the_same_time_lose_nothing(recipe, row, tmp_path):
+    open_store(tmp_path / "whole")
+    sources = [tmp_path / name for name in ("b", "c", "d", "e")]
+    for source in sources:
+        made(recipe, [row(f"{source.name}{i:02}") for i in range(40)], url=source)
+    commands = [[sys.executable, "-c", MERGES, str(tmp_path / "whole"), str(s)] for s in sources]
+    processes = [subprocess.Popen(command, stdout=subprocess.DEVNULL) for command in commands]
+    assert [process.wait() for process in processes] == [0, 0, 0, 0]
+    whole = open_store(tmp_path / "whole")
+    assert whole.table("ct").sample_id.nunique() == len(whole.table("ct")) == 160
+    assert whole.check().ok
 
 
 def test_a_row_out_of_bounds_in_the_other_store_leaves_ours_as_it_was(ours, theirs):
