@@ -190,6 +190,16 @@ def test_a_correction_of_a_linked_sample_is_a_revision_of_the_row_that_it_counts
     assert status(store)["x1"] == "linked"
 
 
+def test_a_header_corrected_after_linking_is_a_revision_though_the_content_is_the_same(
+    store: FeatureStore, recipe: Recipe, row: RowMaker, first: Row, twin: Row
+) -> None:
+    linked(store, recipe, first, twin)
+    heavier = of_series(row("x1", patient_id="X", inputs="another weight"), "9.8", first)
+    assert store.offer("ct", recipe, [heavier]).written == {"x1"}
+    assert store.keys("ct").set_index("sample_id")["revision"].to_dict() == {"a1": 2, "x1": 3}
+    assert store.read("ct")["value"].values[0].tolist() == heavier.values.tolist()
+
+
 def test_of_several_samples_that_count_as_one_row_a_batch_writes_one_revision(
     store: FeatureStore, recipe: Recipe, row: RowMaker, first: Row, twin: Row
 ) -> None:
