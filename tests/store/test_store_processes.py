@@ -20,7 +20,7 @@ from gclnm.store.store import FeatureStore, open_store
 WRITER = Path(__file__).with_name("writer.py")
 
 
-def start(url: Path, first: int, count: int, per_commit: int, *together: Path) -> subprocess.Popen[str]:
+def start(url: Path | str, first: int, count: int, per_commit: int, *together: Path) -> subprocess.Popen[str]:
     given = [str(value) for value in (url, first, count, per_commit, *together)]
     return subprocess.Popen(
         [sys.executable, "-W", "error", str(WRITER), *given],
@@ -31,7 +31,7 @@ def start(url: Path, first: int, count: int, per_commit: int, *together: Path) -
 
 
 def finish(process: subprocess.Popen[str]) -> list[str]:
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=600)
     assert (process.returncode, err) == (0, "")
     return out.split()
 
@@ -76,6 +76,37 @@ def test_processes_that_write_at_once_lose_nothing_and_double_nothing(tmp_path, 
     store = open_store(tmp_path / "f", mode="r")
     assert len(store.keys("ct")) == 30
     check_whole(store, row)
+
+
+def race(url: Path | str, together: Path, starts: tuple[int, ...], commits: int, row) -> None:
+    """Writers that go at once, each with rows from a start on; of one start, with the very same rows."""
+    together.mkdir()
+    writers = [start(url, first, commits, 1, together) for first in starts]
+    go_together(together, len(writers))
+    for first, writer in zip(starts, writers, strict=True):
+        assert finish(writer) == [str(number) for number in range(first, first + commits)]
+    store = open_store(url, mode="r")
+    expected = {f"s{number}" for first in starts for number in range(first, first + commits)}
+    assert set(store.keys("ct")["sample_id"]) == expected
+    assert len(store.keys("ct")) == len(expected)
+    assert store.sets()["replaced"].tolist() == [0]
+    check_whole(store, row)
+
+
+def test_processes_that_write_to_s3_at_once_lose_nothing_and_double_nothing(s3, tmp_path, row):
+    # No lock reaches them; the store is made in the race as well.
+    race(s3, tmp_path / "together", (0, 100, 100), 6, row)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("starts", [(0, 100, 200, 300), (0, 0, 0, 0)], ids=["own-rows", "same-rows"])
+@pytest.mark.parametrize("place", ["folder", "s3"])
+def test_four_processes_of_fifty_commits_lose_nothing_and_double_nothing(
+    place, starts, request, tmp_path, row
+):
+    url = request.getfixturevalue("s3") if place == "s3" else tmp_path / "f"
+    race(url, tmp_path / "together", starts, 50, row)
 
 
 def test_a_killed_writer_leaves_whole_commits_and_no_lock(tmp_path, row):
