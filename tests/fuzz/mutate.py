@@ -155,7 +155,6 @@ def _other_length(part: bytes, rng: Rng, implicit: bool) -> bytes:
 def _other_value(part: bytes, rng: Rng, implicit: bool) -> bytes:
     """Another value, with the length that it has."""
     at, form = _length_place(part, implicit)
-    size = struct.calcsize(form)
     if rng.random() < 0.5:
         value = VALUES[int(rng.integers(len(VALUES)))]
     else:

@@ -1,7 +1,7 @@
 """Ten thousand damaged files: each is read or refused with a reason, none crashes, hangs or eats the memory.
 
-``python -m pytest -m slow tests/fuzz -s`` prints the table; GCLNM_FUZZ=300 tries fewer. A failure names kind and
-number: ``tests/fuzz/worker.py`` makes the same file of them.
+``python -m pytest -m slow tests/fuzz -s`` prints the table; GCLNM_FUZZ=300 tries fewer. A failure names kind
+and number, of which ``tests/fuzz/worker.py`` makes the same file again.
 """
 
 from __future__ import annotations

@@ -29,8 +29,8 @@ from gclnm.images.load import load_mask, load_own_grid, load_volume
 from gclnm.images.volume import Volume
 from gclnm.recipe.recipe import Recipe
 
+# Address space of this process: what would take more is a crash.
 MEMORY = 4 << 30
-# Recipes are read, not computed: pixels are, up to what one slice of these files has.
 MOST_LOADED = 3
 
 
@@ -111,6 +111,7 @@ def main(folder: Path) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     warnings.simplefilter("error")
     known: dict[str, list[Path]] = {}
+    one("image", 0, seeds("image", folder))  # what is imported on first use is no input's fault
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what a library prints is no answer
     for line in sys.stdin:

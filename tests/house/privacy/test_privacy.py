@@ -18,6 +18,7 @@ import zarr
 import gclnm
 from gclnm.catalog.samples import Samples
 from gclnm.cohort.extraction import Extraction
+from gclnm.images.files.headers import path_digest
 from gclnm.store.store import FeatureStore
 
 SECRET = "a secret of the tests"
@@ -248,6 +249,16 @@ def test_another_scan_with_the_secret_gives_the_same_ids_and_another_secret_othe
     assert first == second
     assert not first & third
     assert scans[0].volumes["study_uid"].str.fullmatch("[0-9a-f]{24}").all()
+
+
+def test_an_image_files_id_cannot_be_guessed_from_its_patient_and_path(planted):
+    catalog = gclnm.scan(planted.root, patient_key=SECRET, progress=False)
+    images = catalog.volumes[catalog.volumes["kind"] == "image"]
+    assert len(images) > 3
+    for volume_id, patient_id in zip(images["volume_id"], images["patient_id"], strict=True):
+        file = Path(catalog.volume_ref(volume_id).files[0])
+        guesses = {path_digest(patient_id, file.relative_to(planted.root).as_posix()), path_digest(str(file))}
+        assert volume_id not in guesses
 
 
 def test_a_mapping_replaces_patient_ids_and_leaves_uids(planted, tmp_path):
