@@ -127,6 +127,6 @@ def test_workers_that_all_go_away_end_the_run_after_a_while(
 
 def test_the_most_memory_of_each_worker_is_reported(make_samples: Any, recipe: Recipe) -> None:
     run = extract(make_samples(4), recipe, workers=2, progress=False)
-    assert set(run.peak_mb) <= {"0", "1"}
+    assert 1 <= len(run.peak_mb) <= 2
     assert all(50 < peak < 2000 for peak in run.peak_mb.values())
     assert f"{max(run.peak_mb.values()):.0f} MB" in repr(run)

@@ -131,6 +131,21 @@ def test_a_second_chance_is_taken_alone(pool: ThreadPoolExecutor) -> None:
     assert all(len(together) == 1 for together in beside)
 
 
+def test_a_second_chance_waits_until_all_that_died_is_known(pool: ThreadPoolExecutor) -> None:
+    """Two workers die together; the scheduler hears of one first, and would use the other next."""
+    died = 0.0
+
+    def work(task: Task) -> list[str]:
+        nonlocal died
+        died = died or time.monotonic()
+        if time.monotonic() - died < 0.08:
+            raise KilledWorker(task="t", last_worker=PLACE, allowed_failures=0)
+        return names(task)
+
+    ((_, rows),) = run([Task((sample("a"),))], lambda task: pool.submit(work, task))
+    assert rows == ["a"]
+
+
 def test_an_error_of_ours_keeps_its_reason_and_a_foreign_one_only_its_type(
     pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

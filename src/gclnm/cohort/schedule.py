@@ -46,7 +46,8 @@ def finished_tasks(
 
     A few tasks per worker are in flight, so that memory stays flat and a dying worker takes few with
     it. A task whose worker died is cut into single samples, which run once more at the end, one at a
-    time with nothing beside them: the guilty one alone then fails.
+    time with nothing beside them: the guilty one alone then fails. Two ticks pass before, so that the
+    scheduler has noticed all that died at the same time: a second chance on one of these is none.
 
     Parameters
     ----------
@@ -74,12 +75,15 @@ def finished_tasks(
     flying: dict[int, tuple[Task, Future]] = {}
     landed: SimpleQueue[int] = SimpleQueue()
     number = 0
+    calm = 0.0
     window = _Window(workers)
     try:
         while waiting or suspects or flying:
             if stop():
                 raise KeyboardInterrupt
-            while (waiting and len(flying) < window.size()) or (suspects and not flying):
+            while (waiting and len(flying) < window.size()) or (
+                suspects and not flying and time.monotonic() >= calm
+            ):
                 task = (waiting or suspects).popleft()
                 try:
                     future = submit(task)
@@ -100,6 +104,8 @@ def finished_tasks(
                 yield None
                 continue
             outcome = _outcome(task, future)
+            if outcome is None or isinstance(outcome, ClusterError):
+                calm = time.monotonic() + 2 * tick_s
             if outcome is None:
                 suspects.extend(task.split())
             else:

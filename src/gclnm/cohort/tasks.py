@@ -70,11 +70,12 @@ def run_task(samples: Sequence[Sample], recipe: Recipe, known: Mapping[str, str]
 
 
 def _worker() -> str:
-    """The name of this Dask worker."""
+    """Which Dask worker this is: the same after its nanny has restarted it."""
     from distributed import get_worker
 
     try:
-        return str(get_worker().name)
+        worker = get_worker()
+        return str(worker.nanny or worker.name)
     except ValueError:
         return "none"
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -100,7 +101,7 @@ class Sample:
         parts = (dict(self.images), dict(self.masks), dict(self.coords), self.derivation, self.perturbation)
         return (Sample, parts)
 
-    @property
+    @cached_property
     def sample_id(self) -> str:
         """The row's key: a digest of who, which volumes, which ROI, who drew it, what was done.
 
