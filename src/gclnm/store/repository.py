@@ -402,6 +402,13 @@ def _check_format(repository: Repository) -> None:
         found = dict(repository.root(repository.tip()).attrs).get(FORMAT_KEY)
     except FileNotFoundError:
         found = None
+    if found is None and _is_blank(repository):
+        raise StoreError(
+            "there is no store here yet: a process was ended while it made one",
+            where=repository.url,
+            fix='mode="a" makes it.',
+            code="no-store",
+        )
     if not isinstance(found, int):
         raise not_a_store(repository.url, "it is an Icechunk repository of something else")
     if found > FORMAT:
