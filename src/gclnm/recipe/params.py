@@ -174,7 +174,7 @@ def _interpolator(value: Any) -> Any:
     ours = {theirs: name for name, theirs in INTERPOLATORS.items()}
     if isinstance(value, int) and 1 <= value <= len(ours):
         return list(ours.values())[value - 1]
-    return ours.get(value, value)
+    return ours.get(value, value) if isinstance(value, str) else value
 
 
 def _filters(images: Mapping[str, Any], asked: Mapping[str, Any], notes: list[str]) -> dict[str, Any]:
@@ -255,7 +255,7 @@ def _compute(asked: Mapping[str, Any], flat: bool, notes: list[str]) -> dict[str
     if flat:
         planes = {dimension: plane for plane, dimension in PLANES.items()}
         dimension = asked.get("force2Ddimension", 0)
-        texture["plane"] = planes.get(dimension, dimension)
+        texture["plane"] = planes.get(dimension, dimension) if isinstance(dimension, int) else dimension
     compute: dict[str, Any] = {"texture": texture, "min_voxels": 1}
     if "voxelArrayShift" in asked:
         compute["intensity_shift"] = asked["voxelArrayShift"]

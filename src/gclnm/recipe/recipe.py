@@ -98,7 +98,8 @@ class Recipe(Settings):
 
     def __init__(self, **data: Any) -> None:
         quantity = data.get("quantity", ())
-        units = [quantity] if isinstance(quantity, str) else [str(q) for q in quantity or ()]
+        several = quantity if isinstance(quantity, list | tuple) else ()
+        units = [quantity] if isinstance(quantity, str) else [str(q) for q in several]
         cleaned, problems = without_units(data, units)
         if isinstance(quantity, str):
             cleaned["quantity"] = units

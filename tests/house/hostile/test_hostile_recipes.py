@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from time import process_time
 
@@ -61,3 +62,26 @@ def test_a_number_beyond_all_measure_is_refused_with_its_key(number, tmp_path):
 
 def test_an_alias_that_a_person_would_write_is_read():
     assert parse_yaml("a: &size [1, 1, 1]\nb: *size") == {"a": [1, 1, 1], "b": [1, 1, 1]}
+
+
+@pytest.mark.parametrize("value", ["true", "7", "{a: 1}", "[[HU]]", "2001-01-01"])
+def test_a_quantity_of_another_kind_is_refused_with_its_key(value, tmp_path):
+    text = re.sub(r"(?m)^quantity: .*$", f"quantity: {value}", gclnm.Recipe.named("ct").to_yaml())
+    path = tmp_path / "r.yaml"
+    path.write_text(text)
+    with pytest.raises(RecipeError, match="quantity"):
+        gclnm.Recipe.from_yaml(path)
+
+
+@pytest.mark.parametrize("value", ["{a: 1}", "[1]", "[[x]]"])
+@pytest.mark.parametrize(
+    "key",
+    ["interpolator", "force2Ddimension", "binWidth", "resampledPixelSpacing", "distances", "weightingNorm"],
+)
+def test_a_parameter_of_another_kind_is_refused_or_read_and_never_fatal(key, value, tmp_path):
+    path = tmp_path / "p.yaml"
+    path.write_text(f"setting: {{resampledPixelSpacing: [1, 1, 1], force2D: true, {key}: {value}}}\n")
+    if key == "resampledPixelSpacing":
+        path.write_text(f"setting: {{{key}: {value}}}\n")
+    with contextlib.suppress(RecipeError):
+        assert gclnm.Recipe.from_pyradiomics(path).id
