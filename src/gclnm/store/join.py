@@ -10,7 +10,7 @@ import numpy as np
 
 from gclnm.errors import InputError, StoreError
 from gclnm.store.parts import Columns
-from gclnm.store.read import Select, Where, _matching, _names, dataset
+from gclnm.store.read import Select, Where, dataset, matching, names_in
 from gclnm.store.table_cells import cell_text
 from gclnm.store.tables import About, read_table
 
@@ -145,13 +145,13 @@ def split_where(where: Where, clinical: set[str]) -> tuple[Where, Where]:
     >>> split_where({"roi": "GTV", "pN": 1}, {"pN"})
     ({'roi': 'GTV'}, {'pN': 1})
     """
-    if where is None or not _names(where) & clinical:
+    if where is None or not names_in(where) & clinical:
         return where, None
     if isinstance(where, Mapping):
         rest = {name: value for name, value in where.items() if name not in clinical}
         return rest or None, {name: value for name, value in where.items() if name in clinical}
     parts = _conditions(ast.parse(where.strip(), mode="eval").body)
-    of_rows = [part for part in parts if not _names(part) & clinical]
+    of_rows = [part for part in parts if not names_in(part) & clinical]
     return _joined(of_rows), _joined([part for part in parts if part not in of_rows])
 
 
@@ -171,7 +171,7 @@ def _joined(parts: Sequence[str]) -> str | None:
 
 
 def _filtered(data: xr.Dataset, where: str | Mapping[str, Any]) -> xr.Dataset:
-    named = _names(where)
+    named = names_in(where)
     unknown = sorted(name for name in named if name not in data.coords or data[name].dims != ("sample",))
     if unknown:
         raise InputError(
@@ -179,7 +179,7 @@ def _filtered(data: xr.Dataset, where: str | Mapping[str, Any]) -> xr.Dataset:
             fix="Conditions on clinical columns can be joined by `and` to others, not by `or`.",
         )
     columns = _Coordinates(data)
-    return data.isel(sample=_matching(columns, np.arange(data.sizes["sample"]), where))
+    return data.isel(sample=matching(columns, np.arange(data.sizes["sample"]), where))
 
 
 class _Coordinates(Columns):

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from gclnm.store.repository import Repository
 
-__all__ = ["Select", "Where", "dataset"]
+__all__ = ["Select", "Where", "dataset", "matching", "names_in"]
 
 Where = str | Mapping[str, Any] | None
 # Text of a row that is long and read one at a time (explain).
@@ -111,7 +111,7 @@ def chosen_rows(stored: Arrays, where: Where) -> tuple[NDArray[np.int64], dict[s
     Rows are current, ok and unperturbed unless ``where`` names ``current``, ``status`` or
     ``perturbation`` itself; sorted by patient, modality, ROI, instance, rater and key.
     """
-    named = _names(where)
+    named = names_in(where)
     always = ("sample_id", *coordinates(stored), *ALWAYS)
     # Who asks for failed rows wants to know why they failed.
     asked = named | {"reason"} if "status" in named else named
@@ -128,7 +128,7 @@ def chosen_rows(stored: Arrays, where: Where) -> tuple[NDArray[np.int64], dict[s
     rows = np.arange(stored["sample_id"].shape[0])
     # The condition first: what it leaves decides how much of the other arrays is read.
     if where is not None:
-        rows = _matching(columns, rows, where)
+        rows = matching(columns, rows, where)
     for key, wanted in USUAL.items():
         if key not in named and key in stored:
             rows = rows[columns.at(key, rows) == wanted]
@@ -154,7 +154,7 @@ def _ordered(columns: Columns, rows: NDArray[np.int64], keys: list[str]) -> NDAr
     return rows[np.argsort(rank, kind="stable")]
 
 
-def _names(where: Where) -> set[str]:
+def names_in(where: Where) -> set[str]:
     """Names that a condition speaks of."""
     if where is None:
         return set()
@@ -167,7 +167,7 @@ def _names(where: Where) -> set[str]:
     return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
 
 
-def _matching(columns: Columns, rows: NDArray[np.int64], where: str | Mapping[str, Any]) -> NDArray[np.int64]:
+def matching(columns: Columns, rows: NDArray[np.int64], where: str | Mapping[str, Any]) -> NDArray[np.int64]:
     """Those of the rows that a condition or mapping means."""
     import pandas as pd
 
@@ -177,7 +177,7 @@ def _matching(columns: Columns, rows: NDArray[np.int64], where: str | Mapping[st
             rows = rows[_equals(pd.Series(columns.at(str(name), rows)), where[name])]
         return rows
     frame = pd.DataFrame(
-        {name: columns.at(name, rows) for name in sorted(_names(where))}, index=range(len(rows))
+        {name: columns.at(name, rows) for name in sorted(names_in(where))}, index=range(len(rows))
     )
     try:
         found = np.asarray(frame.eval(texts_quoted(frame, where.strip()), engine="python"))

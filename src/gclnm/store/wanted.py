@@ -10,7 +10,7 @@ import numpy as np
 from gclnm.errors import InputError
 from gclnm.store.layout import ROW_ARRAYS, Arrays, arrays, coordinates
 from gclnm.store.parts import Columns
-from gclnm.store.read import Where, _matching, _names
+from gclnm.store.read import Where, matching, names_in
 from gclnm.store.table_merge import ORIGINS, StoredTable
 from gclnm.store.tables import existing_table
 
@@ -31,7 +31,7 @@ def wanted_rows(groups: Mapping[str, zarr.Group], where: Where) -> dict[str, NDA
     InputError
         When it is no condition, or names what no row of any set has.
     """
-    named = _names(where)
+    named = names_in(where)
     stored = {name: arrays(group) for name, group in groups.items()}
     known = {
         name: {*coordinates(found), *(key for key in ROW_ARRAYS if key in found)}
@@ -64,7 +64,7 @@ def wanted_part(
     stored = arrays(existing_table(root, table.name))
     if where is None:
         wanted = np.ones(len(frame), dtype=bool)
-    elif _names(where) <= {str(name) for name in frame}:
+    elif names_in(where) <= {str(name) for name in frame}:
         wanted = _wanted(stored, len(frame), where)
     else:
         wanted = frame["patient_id"].isin(list(coming)).to_numpy(dtype=bool)
@@ -78,7 +78,7 @@ def _wanted(stored: Arrays, rows: int, where: Where) -> NDArray[np.bool_]:
     wanted = np.ones(len(everything), dtype=bool)
     if where is not None:
         wanted[:] = False
-        wanted[_matching(_Columns(stored), everything, where)] = True
+        wanted[matching(_Columns(stored), everything, where)] = True
     return wanted
 
 
