@@ -191,6 +191,13 @@ def test_a_condition_and_names_of_sets_say_what_is_exported(store, tmp_path):
     assert not (tmp_path / "none").exists()
 
 
+def test_what_only_a_store_needs_stays_out_even_when_a_condition_names_it(store, tmp_path):
+    made = store.export(tmp_path / "deposit", where="inputs_sha256 != '' and revision >= 1 and origin == ''")
+    columns = set(read(made, "ct"))
+    assert not columns & {"revision", "inputs_sha256", "origin", "study_uid", "series_uid", "current"}
+    assert {"sample_id", "patient_id", "roi", "modality"} <= columns
+
+
 def test_a_folder_that_is_not_empty_is_refused(store, tmp_path):
     (tmp_path / "mine.txt").write_text("mine")
     with pytest.raises(StoreError, match="the folder for the deposit is not empty"):

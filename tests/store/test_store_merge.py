@@ -500,6 +500,9 @@ def test_copies_that_went_different_ways_are_no_revisions_of_each_other(recipe, 
     shutil.copytree(tmp_path / "one", tmp_path / "two")
     for name in ("one", "two"):
         open_store(tmp_path / name).append("ct", recipe, [row("s1", patient_id="S", inputs=name)])
+    # The longer history is not the later one.
+    open_store(tmp_path / "two").append("ct", recipe, [row("s3", patient_id="S")])
+    open_store(tmp_path / "two").append("ct", recipe, [row("s1", patient_id="S", inputs="three")])
     joined = open_store("memory://")
     joined.merge(tmp_path / "one")
     with pytest.raises(StoreError, match="1 rows are in both stores with other inputs"):
