@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pydicom.config import disable_value_validation
 from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
@@ -179,3 +180,33 @@ def test_padding_has_the_sign_of_the_pixels(
     if last is not None:
         dataset.add_new("PixelPaddingRangeLimit", "SS", last)
     assert padding_values(dataset) == expected
+
+
+@pytest.mark.parametrize("value", ["text", [1, 2], None, []])
+def test_pixels_that_are_said_to_be_something_else_are_none(value) -> None:
+    from types import SimpleNamespace
+
+    from gclnm.images.dicom.pixels import pixel_bytes
+
+    class Odd(dict):  # type: ignore[type-arg]
+        def __contains__(self, key: object) -> bool:
+            return True
+
+        def __getitem__(self, key: object) -> SimpleNamespace:
+            return SimpleNamespace(value=value)
+
+    with pytest.raises(ReadError, match="no pixel data"):
+        pixel_bytes(Odd())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("stored", "high"), [(0, 0), (-5, 3), (200, 15), (16, 4000), (12, -7)])
+def test_impossible_numbers_of_bits_do_no_harm(stored, high) -> None:
+    from gclnm.images.dicom.pixels import _signed
+
+    header = Dataset()
+    header.PixelRepresentation = 1
+    with disable_value_validation():
+        header.add_new("BitsStored", "IS", str(stored))
+        header.add_new("HighBit", "IS", str(high))
+    values = np.array([[1, 2], [3, 4]], np.uint16)
+    assert _signed(values, header).shape == (2, 2)

@@ -16,16 +16,17 @@ from pydicom.uid import RLELossless, SecondaryCaptureImageStorage, generate_uid
 
 from gclnm.errors import ReadError
 from gclnm.images.dicom.codestream import frame_size
-from gclnm.images.dicom.elements import frame_count, number, text, whole
+from gclnm.images.dicom.elements import frame_count, number, read, text, whole
 from gclnm.images.dicom.files import quiet, truncated
 from gclnm.images.limits import MOST_PIXELS, check_voxels, too_large
 
-__all__ = ["padding_values", "stored_frames"]
+__all__ = ["padding_values", "pixel_bytes", "stored_frames"]
 
 # JPEG lossless (processes 14 and 14 SV1) and 12-bit extended: the only open decoders for pydicom are GPL or
 # large, while SimpleITK, which is needed anyway, carries GDCM's.
 _JPEG_BY_ITK = frozenset({"1.2.840.10008.1.2.4.51", "1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.70"})
 
+MOST_BITS = 64
 # Two bytes of a run stand for 128 at most (PS3.5 G.3.1).
 _MOST_RLE = 64
 
@@ -84,21 +85,36 @@ def _check_monochrome(dataset: Dataset, where: str) -> None:
 
 def _size(dataset: Dataset) -> tuple[int, int, int]:
     """Rows, columns and bits allocated."""
-    return int(dataset.Rows), int(dataset.Columns), int(number(dataset, "BitsAllocated") or 16)
+    rows, columns, bits = (whole(dataset, name) or 0 for name in ("Rows", "Columns", "BitsAllocated"))
+    return rows, columns, bits or 16
+
+
+def pixel_bytes(dataset: Dataset, keyword: str = "PixelData", where: str = "") -> bytes:
+    """The value of an element that holds pixels.
+
+    Raises
+    ------
+    ReadError
+        Code ``no-pixels``: it is absent, or is said to be text, numbers or a sequence.
+    """
+    value = read(dataset, keyword)
+    if not isinstance(value, bytes | bytearray):
+        raise ReadError("the object has no pixel data", where=where, code="no-pixels")
+    return bytes(value)
 
 
 def _native_frames(dataset: Dataset, frames: list[int], where: str) -> NDArray[Any]:
     bits = _size(dataset)[2]
     if bits not in (8, 16, 32):
         raise ReadError(f"pixels of {bits} bits are not an image's", where=where)
-    return _cut(dataset, bytes(dataset.PixelData), np.dtype(f"u{bits // 8}"), frames, where)
+    return _cut(dataset, pixel_bytes(dataset, where=where), np.dtype(f"u{bits // 8}"), frames, where)
 
 
 def _float_frames(dataset: Dataset, frames: list[int], where: str) -> NDArray[Any]:
     keyword, kind = (
         ("FloatPixelData", "f4") if "FloatPixelData" in dataset else ("DoubleFloatPixelData", "f8")
     )
-    return _cut(dataset, bytes(dataset[keyword].value), np.dtype(kind), frames, where)
+    return _cut(dataset, pixel_bytes(dataset, keyword, where), np.dtype(kind), frames, where)
 
 
 def _cut(dataset: Dataset, data: bytes, dtype: np.dtype[Any], frames: list[int], where: str) -> NDArray[Any]:
@@ -176,14 +192,15 @@ def _decoded_by_itk(dataset: Dataset, data: bytes) -> NDArray[Any]:
         path = Path(folder) / "frame.dcm"
         bare.save_as(path, enforce_file_format=True)
         image = sitk.ReadImage(str(path), imageIO="GDCMImageIO")
-    return np.asarray(sitk.GetArrayFromImage(image)).reshape(int(dataset.Rows), int(dataset.Columns))
+    return np.asarray(sitk.GetArrayFromImage(image)).reshape(_size(dataset)[:2])
 
 
 def _signed(array: NDArray[Any], dataset: Dataset) -> NDArray[Any]:
     """Stored values with the sign that the header declares, overlay bits removed."""
     bits = array.dtype.itemsize * 8
-    stored = int(number(dataset, "BitsStored") or bits)
-    high = int(number(dataset, "HighBit") or stored - 1)
+    stored = whole(dataset, "BitsStored") or bits
+    stored = stored if 0 < stored <= bits else bits
+    high = whole(dataset, "HighBit") or stored - 1
     shift = high + 1 - stored
     if 0 < shift < bits:
         array = array >> shift
@@ -222,7 +239,8 @@ def padding_values(dataset: Dataset) -> tuple[int, int] | None:
     if first is None:
         return None
     last = number(dataset, "PixelPaddingRangeLimit")
-    bits = int(number(dataset, "BitsAllocated") or 16)
+    bits = whole(dataset, "BitsAllocated") or 16
+    bits = bits if 0 < bits <= MOST_BITS else 16
     signed = number(dataset, "PixelRepresentation") == 1.0
     ends = [_wrap(int(value), bits, signed) for value in (first, first if last is None else last)]
     return min(ends), max(ends)

@@ -12,7 +12,7 @@ from gclnm.errors import ReadError
 from gclnm.images.dicom.elements import Groups, frame_count, items, number, text, whole
 from gclnm.images.dicom.files import quiet, read_dataset, truncated
 from gclnm.images.dicom.frames import Plane, plane_of
-from gclnm.images.dicom.pixels import stored_frames
+from gclnm.images.dicom.pixels import pixel_bytes, stored_frames
 from gclnm.images.dicom.rois import segment_of
 from gclnm.images.dicom.stack import sparse_stack
 from gclnm.images.volume import Mask, Step
@@ -69,8 +69,9 @@ def read_seg(path: str, segment: int) -> Mask:
 def _pixels(dataset: Dataset, frames: list[int], path: str) -> NDArray[Any]:
     if int(number(dataset, "BitsAllocated") or 8) != 1 or dataset.file_meta.TransferSyntaxUID.is_encapsulated:
         return stored_frames(dataset, frames, path)
-    count = int(dataset.Rows) * int(dataset.Columns)
-    data = np.frombuffer(bytes(dataset.PixelData), np.uint8)
+    rows, columns = whole(dataset, "Rows") or 0, whole(dataset, "Columns") or 0
+    count = rows * columns
+    data = np.frombuffer(pixel_bytes(dataset, where=path), np.uint8)
     want = -(-count * frame_count(dataset) // 8)
     if len(data) < want:
         raise truncated(path, f"the file ends too early: {len(data)} of {want} bytes")
@@ -80,7 +81,7 @@ def _pixels(dataset: Dataset, frames: list[int], path: str) -> NDArray[Any]:
         start, stop = frame * count, (frame + 1) * count
         bits = np.unpackbits(data[start // 8 : -(-stop // 8)], bitorder="little")
         parts.append(bits[start % 8 : start % 8 + count])
-    return np.stack(parts).reshape(len(frames), int(dataset.Rows), int(dataset.Columns))
+    return np.stack(parts).reshape(len(frames), rows, columns)
 
 
 def _inside(values: NDArray[Any], kind: str, segment: int, dataset: Dataset) -> NDArray[np.bool_]:
