@@ -243,7 +243,7 @@ def measure(place: Path, number: int, recipe_name: str, profile: bool) -> None:
 
 def efficiency_of(run: Callable[..., Any], samples: Sequence[Sample], place: Path, work_ms: int) -> float:
     """Share of two workers' time that goes into computing, when a sample takes so long."""
-    some = samples[: min(len(samples), max(40, 8000 // work_ms))]
+    some = samples[: min(len(samples), max(60, 20_000 // work_ms))]
     started = time.perf_counter()
     run(some, str(place / f"efficiency-{work_ms}"), work_ms / 1000)
     return len(some) * work_ms / 1000 / WORKERS / (time.perf_counter() - started)

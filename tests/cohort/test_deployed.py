@@ -130,3 +130,34 @@ def test_the_most_memory_of_each_worker_is_reported(make_samples: Any, recipe: R
     assert 1 <= len(run.peak_mb) <= 2
     assert all(50 < peak < 2000 for peak in run.peak_mb.values())
     assert f"{max(run.peak_mb.values()):.0f} MB" in repr(run)
+
+
+GREEDY = """
+import time
+import numpy as np
+from gclnm import pipeline
+
+real = getattr(pipeline, "real", pipeline.run)
+pipeline.real = real
+
+def run(samples, recipe, known=None):
+    if any(sample.coords["patient_id"] == "p1" for sample in samples):
+        held = np.ones(2**27)
+        time.sleep(60)
+    return real(samples, recipe, known)
+
+pipeline.run = run
+"""
+
+
+@pytest.mark.slow
+def test_a_sample_that_takes_more_memory_than_a_worker_may_fails_alone(
+    make_samples: Any, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "preload.py").write_text(GREEDY)
+    monkeypatch.setenv("DASK_DISTRIBUTED__WORKER__PRELOAD", str(tmp_path / "preload.py"))
+    monkeypatch.setattr("distributed.worker_memory.parse_memory_limit", lambda *_, **__: 600 * 2**20)
+    run = extract(make_samples(4), recipe, workers=2, progress=False)
+    assert (run.done, list(run.failed["patient_id"])) == (3, ["p1"])
+    assert run.failed["reason"].iloc[0].startswith("worker-died")
+    assert max(run.peak_mb.values()) < 600

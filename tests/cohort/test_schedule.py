@@ -12,7 +12,7 @@ import pytest
 from distributed.scheduler import KilledWorker, WorkerState
 
 from gclnm import pipeline
-from gclnm.cohort.schedule import PER_WORKER, finished_tasks
+from gclnm.cohort.schedule import MOST_PER_WORKER, PER_WORKER, _Window, finished_tasks
 from gclnm.cohort.tasks import Task, group, require_unique, run_task
 from gclnm.errors import ClusterError, GclnmError, InputError, ReadError
 from gclnm.images import MaskRef, Sample, VolumeRef
@@ -85,6 +85,20 @@ def test_only_a_few_tasks_per_worker_are_in_flight(pool: ThreadPoolExecutor) -> 
         with lock:
             now -= news is not None
     assert most == 2 * PER_WORKER
+
+
+def test_short_tasks_widen_the_window_and_long_ones_narrow_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr("gclnm.cohort.schedule.time.monotonic", lambda: now)
+    window = _Window(lambda: 2, every_s=2.0)
+    sizes = [window.size()]
+    for landed in (4, 40, 4000, 0):
+        for _ in range(landed):
+            window.landed()
+        now += 2.0
+        sizes.append(window.size())
+    few = 2 * PER_WORKER
+    assert sizes == [few, few, 10, 2 * MOST_PER_WORKER, few]
 
 
 def test_a_sample_that_kills_its_worker_fails_alone(pool: ThreadPoolExecutor) -> None:

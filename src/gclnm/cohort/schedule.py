@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["Outcome", "finished_tasks"]
 
 PER_WORKER = 3
+MOST_PER_WORKER = 32
+AHEAD_S = 0.5
 Outcome: TypeAlias = "tuple[Task, Reply | GclnmError]"
 
 
@@ -103,6 +105,7 @@ def finished_tasks(
                     raise _lost() from None
                 yield None
                 continue
+            window.landed()
             outcome = _outcome(task, future)
             if outcome is None or isinstance(outcome, ClusterError):
                 calm = time.monotonic() + 2 * tick_s
@@ -115,16 +118,28 @@ def finished_tasks(
 
 
 class _Window:
-    """How many tasks may be in flight; the number of workers is asked for every few seconds."""
+    """How many tasks may be in flight: a few per worker, more while they are short.
 
-    def __init__(self, workers: Callable[[], int], every_s: float = 5.0) -> None:
+    A worker that is done waits for the way to the client and back. Half a second of work in flight
+    covers that; so many tasks are lost, and computed again, when it dies. Workers are asked for, and
+    the pace is taken, every few seconds.
+    """
+
+    def __init__(self, workers: Callable[[], int], every_s: float = 2.0) -> None:
         self._workers, self._every_s = workers, every_s
-        self._size, self._due = 0, 0.0
+        self._size, self._landed = 0, 0
+        self._asked = self._due = float("-inf")
+
+    def landed(self) -> None:
+        self._landed += 1
 
     def size(self) -> int:
-        if time.monotonic() >= self._due:
-            self._size = PER_WORKER * max(1, self._workers())
-            self._due = time.monotonic() + self._every_s
+        now = time.monotonic()
+        if now >= self._due:
+            workers = max(1, self._workers())
+            pace = self._landed / (now - self._asked)
+            self._size = min(max(PER_WORKER * workers, round(AHEAD_S * pace)), MOST_PER_WORKER * workers)
+            self._asked, self._due, self._landed = now, now + self._every_s, 0
         return self._size
 
 
