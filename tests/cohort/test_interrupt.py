@@ -54,6 +54,20 @@ def test_the_second_ctrl_c_ends_at_once() -> None:
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+def test_a_patient_block_comes_to_its_end_whatever_is_pressed() -> None:
+    done: list[bool] = []
+
+    def pressed_thrice() -> None:
+        with CtrlC(patient=True):
+            for _ in range(3):
+                press()
+            done.append(True)
+
+    with pytest.raises(KeyboardInterrupt):
+        pressed_thrice()
+    assert done
+
+
 def test_an_error_in_the_block_is_not_hidden_by_ctrl_c() -> None:
     with pytest.raises(ZeroDivisionError):
         in_a_block(1, lambda: 1 // 0)

@@ -20,6 +20,7 @@ from typing import IO, Any
 from distributed import Client, Scheduler
 from distributed.deploy.spec import ProcessInterface, SpecCluster
 
+from gclnm.cohort.interrupt import CtrlC
 from gclnm.errors import ClusterError, InputError
 
 __all__ = ["Workers", "local_workers", "users_workers"]
@@ -175,17 +176,23 @@ def local_workers(number: int) -> Iterator[Workers]:
         When no worker comes up within a minute; ``where`` holds the errors it printed.
     """
     with contextlib.ExitStack() as stack:
+        # Dask's client waits a minute for an answer when it is left half made or half closed.
+        closing = CtrlC(patient=True)
+        stack.push(closing)
         log = stack.enter_context(tempfile.TemporaryFile())
         started: list[subprocess.Popen[bytes]] = []
-        # Also when Ctrl-C has broken into the orderly end below.
         stack.callback(_end_all, started)
         stack.enter_context(_quiet())
-        # Empty at first: workers are started when the block that stops them is entered already.
-        cluster = stack.enter_context(SpecCluster(**_specification(number, log, started), silence_logs=False))
-        cluster.scale(number)
-        client = stack.enter_context(Client(cluster, set_as_default=False))
-        pool = Workers(client, lambda: [w.process for w in cluster.workers.values() if w.process is not None])
-        if not _first_worker(pool):
+        with CtrlC(patient=True) as starting:
+            # Empty at first: workers are started when the block that stops them is entered already.
+            made = SpecCluster(**_specification(number, log, started), silence_logs=False)
+            cluster = stack.enter_context(made)
+            cluster.scale(number)
+            client = stack.enter_context(Client(cluster, set_as_default=False))
+            stack.callback(closing.__enter__)
+            pool = Workers(client, lambda: [w.process for w in cluster.workers.values() if w.process])
+            ready = _first_worker(pool, starting.asked)
+        if not ready:
             log.seek(0)
             raise ClusterError(
                 "no local worker could be started",
@@ -214,11 +221,11 @@ def users_workers(client: Client) -> Iterator[Workers]:
         yield Workers(client)
 
 
-def _first_worker(pool: Workers) -> bool:
+def _first_worker(pool: Workers, stop: Callable[[], bool]) -> bool:
     """Wait until a worker has registered; not when all have ended, or for more than a minute."""
     until = time.monotonic() + START_SECONDS
     while not pool.client.nthreads():
-        if not pool.alive() or time.monotonic() > until:
+        if stop() or not pool.alive() or time.monotonic() > until:
             return False
         time.sleep(0.02)
     return True

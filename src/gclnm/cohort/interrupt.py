@@ -15,10 +15,17 @@ class CtrlC:
     The run asks `asked` between two results, so that a first Ctrl-C never breaks into a commit. One that
     nobody has asked for raises KeyboardInterrupt at the end of the block.
     Outside the main thread, and where somebody else handles the signal, it changes nothing.
+
+    Parameters
+    ----------
+    patient
+        The second one waits for the end of the block as well: something short is made or taken down that
+        must not be left halfway.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, patient: bool = False) -> None:
         self.times = 0
+        self._patient = patient
         self._ours = False
 
     def asked(self) -> bool:
@@ -42,5 +49,5 @@ class CtrlC:
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.times += 1
-        if self.times > 1:
+        if self.times > 1 and not self._patient:
             signal.default_int_handler(number, frame)
