@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from gclnm.errors import InputError, StoreError
-from gclnm.store import repository
+from gclnm.store import opening, repository
 from gclnm.store import s3 as module
 from gclnm.store.store import open_store
 
@@ -264,7 +264,7 @@ def test_a_missing_bucket_a_missing_store_and_missing_keys_are_named(s3, monkeyp
 def test_a_prefix_that_holds_other_objects_is_refused(s3, wire, monkeypatch):
     import urllib.request
 
-    monkeypatch.setattr(repository, "MAKING_SECONDS", 0.3)
+    monkeypatch.setattr(opening, "MAKING_SECONDS", 0.3)
     address = f"{wire.url}/{s3.removeprefix('s3://')}/image.dcm"
     with urllib.request.urlopen(urllib.request.Request(address, method="PUT", data=b"DICM")):
         pass

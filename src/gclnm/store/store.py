@@ -16,8 +16,9 @@ from gclnm.store.features import read_selections
 from gclnm.store.history import check_tag
 from gclnm.store.layout import SetSpec, arrays, check_name, check_spec, create_set, set_group
 from gclnm.store.links import Taken, link, screened, written
+from gclnm.store.opening import Mode, open_repository
 from gclnm.store.reader import StoreReader
-from gclnm.store.repository import Mode, Note, Repository, open_repository
+from gclnm.store.repository import Note, Repository
 from gclnm.store.selections import put_selection
 from gclnm.store.table_put import TableReport, put_table
 from gclnm.store.write import choose, note_of, write_rows
