@@ -73,7 +73,8 @@ class StoreReader:
             Name of the set.
         at
             A tag, a commit (or the start of its id), or a date; the newest state by default. A time
-            without a zone is UTC, as in `log`; a date alone means its end.
+            without a zone is UTC, as in `log`; a date alone means its end. Times are those of the
+            clocks of the machines that committed; along the history they never go back.
         select
             Features by name, pattern (``"original_glcm_*"``) or name of a selection, one or several.
         dims

@@ -54,8 +54,22 @@ def open_store(url: str | PathLike[str], *, mode: Mode = "a", storage: Any = Non
     Raises
     ------
     StoreError
-        When the folder holds something else, the store was written by a newer version, or there is
-        nothing to read.
+        When the folder holds something else, the store was written by a newer version, there is
+        nothing to read, or S3 refuses or does not answer.
+
+    Warns
+    -----
+    NetworkFolderWarning
+        When the folder lies on a network file system, where locks between machines are unproven.
+
+    Notes
+    -----
+    Any number of processes may write at once. On a folder they wait for each other's lock, for up to
+    five minutes. On S3 nothing locks: a writer that was overtaken looks at the newest state again, up
+    to 50 times. A request to S3 that fails is repeated for about ten seconds (with Icechunk 1, which
+    comes with Python 3.11, up to a minute) and given up after three minutes of silence (with Icechunk
+    1 ten minutes a commit). After an error the same rows may be offered again: those that arrived are
+    known and are not written twice.
 
     Examples
     --------
