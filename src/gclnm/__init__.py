@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from gclnm.pipeline import features
     from gclnm.recipe.recipe import Recipe
     from gclnm.report.preview import preview
+    from gclnm.store.clinical.put import TableReport
     from gclnm.store.store import FeatureStore, open_store
-    from gclnm.store.table_put import TableReport
 
 # Heavy modules load on first use (PEP 562), so that `import gclnm` takes a blink.
 _HOME = {
@@ -50,7 +50,7 @@ _HOME = {
     "Recipe": "gclnm.recipe.recipe",
     "Sample": "gclnm.images.sample",
     "Samples": "gclnm.catalog.samples",
-    "TableReport": "gclnm.store.table_put",
+    "TableReport": "gclnm.store.clinical.put",
     "Volume": "gclnm.images.volume",
     "VolumeRef": "gclnm.images.sample",
     "extract": "gclnm.cohort.extract",

@@ -15,7 +15,7 @@ from gclnm.cli.show import show
 from gclnm.errors import InputError
 
 if TYPE_CHECKING:
-    from gclnm.store.matching import Patients, Prefer
+    from gclnm.store.sharing.matching import Patients, Prefer
 
 __all__ = ["check", "compact", "export", "merge", "put_table"]
 

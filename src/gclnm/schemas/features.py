@@ -76,7 +76,7 @@ KEYS = Table(
         Column(
             "same_as",
             "str",
-            "The sample that a linked row is, or that a failed one (`same-content`) would double; empty: none.",
+            "The sample that a linked row is, or a failed one (`same-content`) would double; empty: none.",
         ),
     ),
     description="One current row of a feature set, without its values.",
@@ -245,7 +245,7 @@ def check_rows(
 def stacked(
     parts: Sequence[NDArray[np.float64]], width: int, what: str, rows: Sequence[RowLike]
 ) -> NDArray[np.float64]:
-    """One float64 array (row, width) of the rows' parts; an empty part of a row that is not ok becomes NaN."""
+    """One float64 array (row, width) of the rows' parts; an empty part of a row not ok becomes NaN."""
     table = np.full((len(parts), width), np.nan)
     for index, (part, row) in enumerate(zip(parts, rows, strict=True)):
         array = np.asarray(part)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from gclnm.schemas.features import FEATURES
 from gclnm.schemas.table import Column
 from gclnm.store.layout import DIAGNOSTIC, ROW_ARRAYS
-from gclnm.store.number import meaning
 from gclnm.store.read import row_coordinates
+from gclnm.store.versions.number import meaning
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,26 +9,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gclnm.store import export
-from gclnm.store.check import Check, check
+from gclnm.store.clinical.join import Tables, dataset_with
+from gclnm.store.clinical.tables import read_table, table_list
 from gclnm.store.cube import to_cube
 from gclnm.store.dictionary import columns_of
-from gclnm.store.diff import Diff, diff
-from gclnm.store.explain import Explanation, explain
-from gclnm.store.history import At, log, resolve
-from gclnm.store.join import Tables, dataset_with
 from gclnm.store.keys import KeyIndex, key_table
 from gclnm.store.layout import array, set_group, set_names
 from gclnm.store.read import Select, Where, to_table
-from gclnm.store.redo import Redo
 from gclnm.store.repository import Repository
 from gclnm.store.selections import selection_list
-from gclnm.store.tables import read_table, table_list
+from gclnm.store.versions.check import Check, check
+from gclnm.store.versions.diff import Diff, diff
+from gclnm.store.versions.explain import Explanation, explain
+from gclnm.store.versions.history import At, log, resolve
+from gclnm.store.versions.redo import Redo
 
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-    from gclnm.store.deposit import Deposit
+    from gclnm.store.sharing.deposit import Deposit
 
 __all__ = ["StoreReader"]
 
@@ -51,7 +51,7 @@ class StoreReader:
         return self._repository.tip()
 
     def keys(self, name: str) -> pd.DataFrame:
-        """The current rows of a set: sample_id, status, inputs_sha256, revision, same_as; empty without it."""
+        """Current rows of a set: sample_id, status, inputs_sha256, revision, same_as; empty without it."""
         group = set_group(self._repository.root(self.commit), name)
         return key_table({} if group is None else self._index(name).at(group))
 
@@ -361,7 +361,7 @@ class StoreReader:
         InputError
             When there is no row to export.
         """
-        from gclnm.store import deposit
+        from gclnm.store.sharing import deposit
 
         return deposit.export(self._repository, resolve(self._repository, at), folder, where, sets)
 

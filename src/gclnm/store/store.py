@@ -12,15 +12,15 @@ import numpy as np
 
 from gclnm.catalog.scanning.patients import PatientKey
 from gclnm.schemas.features import check_rows
+from gclnm.store.clinical.put import TableReport, put_table
 from gclnm.store.features import read_selections
-from gclnm.store.history import check_tag
 from gclnm.store.layout import SetSpec, arrays, check_name, check_spec, create_set, set_group
 from gclnm.store.links import Taken, link, screened, written
 from gclnm.store.opening import Mode, open_repository
 from gclnm.store.reader import StoreReader
 from gclnm.store.repository import Note, Repository
 from gclnm.store.selections import put_selection
-from gclnm.store.table_put import TableReport, put_table
+from gclnm.store.versions.history import check_tag
 from gclnm.store.write import choose, note_of, write_rows
 
 if TYPE_CHECKING:
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from gclnm.images.sample import Coordinate
     from gclnm.pipeline import Row
     from gclnm.recipe.recipe import Recipe
-    from gclnm.store.matching import Patients, Prefer
-    from gclnm.store.merge import Merge
     from gclnm.store.read import Where
+    from gclnm.store.sharing.matching import Patients, Prefer
+    from gclnm.store.sharing.merge import Merge
 
 __all__ = ["FeatureStore", "open_store"]
 
@@ -293,7 +293,7 @@ class FeatureStore(StoreReader):
         InputError
             When ``patients``, ``where`` or ``prefer`` cannot be used.
         """
-        from gclnm.store.merge import merge
+        from gclnm.store.sharing.merge import merge
 
         opened = other if isinstance(other, FeatureStore) else open_store(other, mode="r")
         return merge(self._repository, opened._repository, patients, where, prefer)

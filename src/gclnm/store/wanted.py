@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gclnm.errors import InputError
+from gclnm.store.clinical.tables import existing_table
 from gclnm.store.layout import ROW_ARRAYS, Arrays, arrays, coordinates
 from gclnm.store.parts import Columns
 from gclnm.store.read import Where, matching, names_in
-from gclnm.store.table_merge import ORIGINS, StoredTable
-from gclnm.store.tables import existing_table
+from gclnm.store.sharing.clinical import ORIGINS, StoredTable
 
 if TYPE_CHECKING:
     import zarr

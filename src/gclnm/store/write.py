@@ -10,7 +10,6 @@ import numpy as np
 
 from gclnm.errors import InputError, StoreError
 from gclnm.schemas.features import as_numbers, as_text, coordinate_kind, stacked
-from gclnm.store.history import sentence
 from gclnm.store.layout import (
     DIAGNOSTIC,
     FEATURE_TEXTS,
@@ -25,6 +24,7 @@ from gclnm.store.layout import (
     versions,
 )
 from gclnm.store.repository import Note
+from gclnm.store.versions.history import sentence
 
 if TYPE_CHECKING:
     import zarr

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import zarr
 
+from gclnm.store.clinical.tables import PATIENTS
 from gclnm.store.features import SELECTIONS
 from gclnm.store.layout import SETS, TEXT, array, read_text
-from gclnm.store.tables import PATIENTS
-from gclnm.store.words import recipe_changes
+from gclnm.store.versions.words import recipe_changes
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from gclnm.store.contents import features_changed, parts_changed, sets_changed
-from gclnm.store.history import At, resolve
 from gclnm.store.layout import set_group, set_names
 from gclnm.store.lineage import Lineage
 from gclnm.store.read import existing_set
-from gclnm.store.rowdiff import changed_rows
-from gclnm.store.valuediff import largest_changes
+from gclnm.store.versions.contents import features_changed, parts_changed, sets_changed
+from gclnm.store.versions.history import At, resolve
+from gclnm.store.versions.rowdiff import changed_rows
+from gclnm.store.versions.valuediff import largest_changes
 
 if TYPE_CHECKING:
     import pandas as pd

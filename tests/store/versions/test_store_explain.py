@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from gclnm.errors import InputError, StoreError
-from gclnm.store.words import setting_lines
+from gclnm.store.versions.words import setting_lines
 
 ENTROPY = "original_glcm_JointEntropy"
 

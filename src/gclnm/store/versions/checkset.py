@@ -14,8 +14,8 @@ from gclnm._version import __version__
 from gclnm.errors import GclnmError
 from gclnm.schemas.features import STATUS, out_of_bounds
 from gclnm.store.features import read_selections
-from gclnm.store.findings import OTHER_TOOL, REPORT, RESTORE, Findings
 from gclnm.store.layout import DIAGNOSTIC, FEATURE_TEXTS, ROW_ARRAYS, TEXT
+from gclnm.store.versions.findings import OTHER_TOOL, REPORT, RESTORE, Findings
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

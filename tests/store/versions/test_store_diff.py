@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from gclnm.errors import StoreError
 from gclnm.pipeline import Row
 from gclnm.store import write
-from gclnm.store.diff import Diff
 from gclnm.store.store import FeatureStore, open_store
+from gclnm.store.versions.diff import Diff
 
 A1: dict[str, Any] = {"patient_id": "A", "rater": "X"}
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from gclnm.catalog.scanning.patients import key_function
 from gclnm.errors import InputError
-from gclnm.store.patient_ids import match_ids, normalise_id
-from gclnm.store.table_cells import cell_text
+from gclnm.store.clinical.cells import cell_text
+from gclnm.store.clinical.patient_ids import match_ids, normalise_id
 
 FULL_WIDTH = str.maketrans("0123456789", "０１２３４５６７８９")
 numbers = st.integers(0, 10**12)

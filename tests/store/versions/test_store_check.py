@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import zarr
 
-from gclnm.store.check import Check
 from gclnm.store.store import FeatureStore, open_store
+from gclnm.store.versions.check import Check
 
 Damage = Callable[[zarr.Group], None]
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import zarr
 
     from gclnm.images.sample import Coordinate
-    from gclnm.store.matching import Decision
+    from gclnm.store.sharing.matching import Decision
 
 __all__ = ["spec_of", "write_from"]
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gclnm.errors import InputError, StoreError
+from gclnm.store.clinical.cells import cell_text
+from gclnm.store.clinical.tables import About, read_table
 from gclnm.store.parts import Columns
 from gclnm.store.read import Select, Where, dataset, matching, names_in
-from gclnm.store.table_cells import cell_text
-from gclnm.store.tables import About, read_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,7 +59,7 @@ def with_table(data: xr.Dataset, table: str, frame: pd.DataFrame, about: About) 
     table
         Name of the table, for errors and the data dictionary.
     frame, about
-        The table and what is known of it, as `gclnm.store.tables.read_table` gives them.
+        The table and what is known of it, as `gclnm.store.clinical.tables.read_table` gives them.
 
     Returns
     -------

@@ -195,7 +195,7 @@ def test_coordinates_that_only_one_store_has_are_kept(recipe, row):
 
 
 def test_more_rows_than_a_batch_come_whole(recipe, row, monkeypatch):
-    monkeypatch.setattr("gclnm.store.takeover.BATCH", 4)
+    monkeypatch.setattr("gclnm.store.sharing.takeover.BATCH", 4)
     ours = made(recipe, [row(f"a{i}") for i in range(3)])
     theirs = made(
         recipe, [row(f"b{i:02}", inputs="old") for i in range(7)], [row(f"b{i:02}") for i in range(9)]
@@ -551,7 +551,7 @@ def test_merges_and_appends_at_the_same_time_lose_nothing(recipe, row, tmp_path)
 
 MERGES = """
 import sys
-from gclnm.store import takeover
+from gclnm.store.sharing import takeover
 from gclnm.store.store import open_store
 takeover.BATCH = 16
 ours, other = open_store(sys.argv[1]), open_store(sys.argv[2], mode="r")

@@ -12,9 +12,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from gclnm.errors import InputError
+from gclnm.store.clinical.cells import convert
+from gclnm.store.clinical.columns import choose_columns
 from gclnm.store.store import open_store
-from gclnm.store.table_cells import convert
-from gclnm.store.table_columns import choose_columns
 
 
 def taken(*cells, how=None, name="x"):

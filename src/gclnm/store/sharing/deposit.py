@@ -19,12 +19,12 @@ import numpy as np
 
 from gclnm._version import __version__
 from gclnm.errors import InputError, StoreError
+from gclnm.store.clinical.tables import read_about, read_table, table_names
 from gclnm.store.dictionary import columns_of
 from gclnm.store.layout import array, set_group, set_names, versions
 from gclnm.store.lineage import Lineage, row_frame
-from gclnm.store.pseudonyms import Guard, Pseudonyms, is_date, ordinals
 from gclnm.store.read import Where, dataset, row_coordinates, to_table
-from gclnm.store.tables import read_about, read_table, table_names
+from gclnm.store.sharing.pseudonyms import Guard, Pseudonyms, is_date, ordinals
 
 if TYPE_CHECKING:
     import pandas as pd

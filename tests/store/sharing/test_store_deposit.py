@@ -11,7 +11,7 @@ import pytest
 
 from gclnm.errors import InputError, StoreError
 from gclnm.recipe.recipe import Recipe
-from gclnm.store.pseudonyms import Guard, Pseudonyms, is_date, ordinals
+from gclnm.store.sharing.pseudonyms import Guard, Pseudonyms, is_date, ordinals
 from gclnm.store.store import open_store
 
 UID = "1.2.826.0.1.3680043.8.498."
@@ -211,7 +211,7 @@ def test_a_deposit_that_fails_leaves_nothing_behind(store, tmp_path, monkeypatch
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("gclnm.store.deposit._checksums", full)
+    monkeypatch.setattr("gclnm.store.sharing.deposit._checksums", full)
     with pytest.raises(StoreError, match="No space left on device"):
         store.export(tmp_path / "deposit")
     assert list(tmp_path.iterdir()) == []
@@ -250,5 +250,5 @@ def test_ordinals_follow_days_and_not_letters():
 
 def test_a_new_name_is_never_one_that_the_store_has(monkeypatch):
     given = iter(["aaaaaaaa", "bbbbbbbb"])
-    monkeypatch.setattr("gclnm.store.pseudonyms.secrets.token_hex", lambda _: next(given))
+    monkeypatch.setattr("gclnm.store.sharing.pseudonyms.secrets.token_hex", lambda _: next(given))
     assert Pseudonyms(["Paaaaaaaa"]).patient("x") == "Pbbbbbbbb"

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import zarr
 
-from gclnm.store.checkset import Records, check_set, check_shapes
-from gclnm.store.findings import OTHER_TOOL, RESTORE, Findings
 from gclnm.store.layout import FORMAT_KEY, SETS
+from gclnm.store.versions.checkset import Records, check_set, check_shapes
+from gclnm.store.versions.findings import OTHER_TOOL, RESTORE, Findings
 
 if TYPE_CHECKING:
     import pandas as pd

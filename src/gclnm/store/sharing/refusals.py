@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from gclnm.errors import GclnmError, StoreError
 from gclnm.store.features import read_selections
 from gclnm.store.layout import DIAGNOSTIC, TEXT, arrays, coordinates, differences, read_text
-from gclnm.store.matching import Decision, Prefer, shown
-from gclnm.store.takeover import spec_of
+from gclnm.store.sharing.matching import Decision, Prefer, shown
+from gclnm.store.sharing.takeover import spec_of
 
 if TYPE_CHECKING:
     import zarr

@@ -17,14 +17,14 @@ from gclnm.catalog.scanning.patients import PatientKey
 from gclnm.errors import InputError
 from gclnm.schemas.features import COORDINATES
 from gclnm.schemas.patients import TABLE_COLUMNS
-from gclnm.store.history import sentence
+from gclnm.store.clinical.cells import Cells, cell_text, convert
+from gclnm.store.clinical.columns import Choice, choose_columns, raise_together
+from gclnm.store.clinical.files import RawTable, read_raw
+from gclnm.store.clinical.patient_ids import IdMatch, match_ids
+from gclnm.store.clinical.tables import About, check_table_name, write_table
 from gclnm.store.layout import array, set_group, set_names, versions
-from gclnm.store.patient_ids import IdMatch, match_ids
 from gclnm.store.repository import Note, Repository
-from gclnm.store.table_cells import Cells, cell_text, convert
-from gclnm.store.table_columns import Choice, choose_columns, raise_together
-from gclnm.store.table_files import RawTable, read_raw
-from gclnm.store.tables import About, check_table_name, write_table
+from gclnm.store.versions.history import sentence
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,7 +12,7 @@ import numpy as np
 from gclnm.errors import InputError
 from gclnm.store.features import chosen_features
 from gclnm.store.layout import array, read_text
-from gclnm.store.words import number
+from gclnm.store.versions.words import number
 
 if TYPE_CHECKING:
     import zarr

@@ -12,9 +12,9 @@ import numpy as np
 from gclnm.errors import GclnmError, InputError
 from gclnm.images.sample import Sample
 from gclnm.store.layout import versions
-from gclnm.store.rowdiff import input_changes, parts_of
-from gclnm.store.valuediff import relative_difference
-from gclnm.store.words import code_changes
+from gclnm.store.versions.rowdiff import input_changes, parts_of
+from gclnm.store.versions.valuediff import relative_difference
+from gclnm.store.versions.words import code_changes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

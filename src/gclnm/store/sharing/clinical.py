@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gclnm.errors import GclnmError, StoreError
-from gclnm.store.matching import Prefer, shown
-from gclnm.store.tables import About, read_table, table_names
+from gclnm.store.clinical.tables import About, read_table, table_names
+from gclnm.store.sharing.matching import Prefer, shown
 
 if TYPE_CHECKING:
     import pandas as pd

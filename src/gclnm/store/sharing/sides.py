@@ -12,16 +12,16 @@ from gclnm.store.features import read_selections
 from gclnm.store.layout import set_group, set_names
 from gclnm.store.lineage import FRAME, Lineage, row_frame
 from gclnm.store.links import named_sample
-from gclnm.store.matching import Decision, Patients, Prefer, decide, problems_of, rename, renamed
 from gclnm.store.read import Where
-from gclnm.store.refusals import (
+from gclnm.store.sharing.clinical import Joined, StoredTable, join_table, patient_sources, stored_tables
+from gclnm.store.sharing.matching import Decision, Patients, Prefer, decide, problems_of, rename, renamed
+from gclnm.store.sharing.refusals import (
     coordinate_problems,
     raise_all,
     recipe_problems,
     row_problems,
     selection_problems,
 )
-from gclnm.store.table_merge import Joined, StoredTable, join_table, patient_sources, stored_tables
 from gclnm.store.wanted import wanted_part, wanted_rows
 
 if TYPE_CHECKING:

@@ -15,9 +15,10 @@ from gclnm.errors import InputError
 from gclnm.images import Geometry, MaskRef, Sample, VolumeRef
 from gclnm.images.volume import to_sitk
 from gclnm.recipe.recipe import Recipe
-from gclnm.store import layout, redo
-from gclnm.store.redo import Redone
+from gclnm.store import layout
 from gclnm.store.store import FeatureStore, open_store
+from gclnm.store.versions import redo
+from gclnm.store.versions.redo import Redone
 
 SECRET = "WANG-XIAOMING"
 

@@ -12,7 +12,7 @@ import numpy as np
 import zarr
 
 from gclnm.store.layout import TEXT, array, arrays, coordinates
-from gclnm.store.words import code_changes, number, recipe_changes
+from gclnm.store.versions.words import code_changes, number, recipe_changes
 
 if TYPE_CHECKING:
     import pandas as pd

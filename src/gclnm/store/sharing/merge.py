@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gclnm.errors import InputError
+from gclnm.store.clinical.tables import write_table
 from gclnm.store.features import read_selections
-from gclnm.store.history import sentence
 from gclnm.store.layout import array, create_set, versions
 from gclnm.store.lineage import origin_record
-from gclnm.store.matching import TWINS, Patients, Prefer, twins
 from gclnm.store.read import Where
-from gclnm.store.refusals import raise_all
 from gclnm.store.repository import Note
 from gclnm.store.selections import write_selection
-from gclnm.store.sides import (
+from gclnm.store.sharing.matching import TWINS, Patients, Prefer, twins
+from gclnm.store.sharing.refusals import raise_all
+from gclnm.store.sharing.sides import (
     Ours,
     Theirs,
     check,
@@ -25,8 +25,8 @@ from gclnm.store.sides import (
     joined_tables,
     set_problems,
 )
-from gclnm.store.tables import write_table
-from gclnm.store.takeover import spec_of, write_from
+from gclnm.store.sharing.takeover import spec_of, write_from
+from gclnm.store.versions.history import sentence
 from gclnm.store.write import note_of
 
 if TYPE_CHECKING:

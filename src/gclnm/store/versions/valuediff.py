@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gclnm.store.layout import ROWS_PER_CHUNK, array, read_text, set_group
-from gclnm.store.rowdiff import current_mask, picked
+from gclnm.store.versions.rowdiff import current_mask, picked
 
 if TYPE_CHECKING:
     import pandas as pd

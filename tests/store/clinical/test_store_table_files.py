@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from gclnm.errors import GclnmError, InputError, ReadError
-from gclnm.store.table_files import MOST_BYTES, read_raw
+from gclnm.store.clinical.files import MOST_BYTES, read_raw
 
 HEADER = "患者编号,病理N分期,年龄"
 TEXT = f"{HEADER}\n001,阴性,61\n002,阳性,48\n"

@@ -10,8 +10,8 @@ import pytest
 
 from gclnm.catalog.scanning.patients import key_function
 from gclnm.errors import InputError, StoreError
+from gclnm.store.clinical.tables import read_table, table_names
 from gclnm.store.store import open_store
-from gclnm.store.tables import read_table, table_names
 
 MAPS = {"pN": {"阴性": 0, "阳性": 1}}
 

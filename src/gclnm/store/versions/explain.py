@@ -14,10 +14,10 @@ import numpy as np
 from gclnm.errors import InputError, StoreError
 from gclnm.store.layout import TEXT, array, arrays, coordinates, read_text, set_group, set_names
 from gclnm.store.lineage import Lineage, Origin
-from gclnm.store.number import Number, number_of
 from gclnm.store.read import existing_set
-from gclnm.store.redo import Redo, Redone, Stored, redone
-from gclnm.store.words import engine_steps, number, setting_lines
+from gclnm.store.versions.number import Number, number_of
+from gclnm.store.versions.redo import Redo, Redone, Stored, redone
+from gclnm.store.versions.words import engine_steps, number, setting_lines
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,0 +1,1 @@
+"""What leaves a store for another place: stores joined, deposits for papers."""

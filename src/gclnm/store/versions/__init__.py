@@ -1,0 +1,1 @@
+"""Versions that people can read: history, differences, checks, and the way of one row."""
