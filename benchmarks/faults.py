@@ -250,8 +250,12 @@ def kill_writer(trial: Trial) -> None:
         for number in range(min(PER_STORE, trial.count - trial.line.tried)):
             victim = trial.victim("writer")
             victim.started()
-            time.sleep(trial.chance.uniform(0, 0.3 if number % 2 else 1.2))
+            if number % 2:
+                victim.wait_for(lambda victim=victim: bool(victim.acknowledged()))  # type: ignore[misc]
+            time.sleep(trial.chance.uniform(0.0, 0.6))
             victim.kill()
+            if victim.process.returncode != -signal.SIGKILL:
+                trial.line.broken.append(f"it ended by itself: {victim.errors.read_text()[-500:]}")
             trial.look(victim)
         trial.complete("writer", "--commits", "3")
 
