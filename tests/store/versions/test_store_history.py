@@ -44,6 +44,12 @@ def test_a_tag_needs_a_safe_name(filled, name):
         filled.tag(name)
 
 
+def test_a_tag_cannot_stand_for_another_commit_or_a_date(filled):
+    for name in (filled.commit, "2020-01-01", "20200101"):
+        with pytest.raises(InputError, match="look like a commit or a date"):
+            filled.tag(name)
+
+
 def test_every_way_to_name_a_version_reads_the_same_rows(filled, recipe, row):
     first = filled.log().iloc[0]
     filled.append("ct", recipe, [row("c1")])

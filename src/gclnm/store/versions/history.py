@@ -18,6 +18,7 @@ __all__ = ["At", "log", "resolve", "sentence"]
 
 At = str | date | None
 COMMIT = re.compile(r"[0-9A-Z]{4,20}")
+COMMIT_LENGTH = 20
 # What a commit did besides adding rows.
 ACTIONS = {
     "create": "set created",
@@ -181,5 +182,11 @@ def check_tag(name: str) -> str:
             "a tag cannot have this name",
             where=repr(name),
             fix="Use letters, digits, '-', '_' and '.', starting with a letter or digit.",
+        )
+    if (COMMIT.fullmatch(name) and len(name) == COMMIT_LENGTH) or _moment(name) is not None:
+        raise InputError(
+            "a tag cannot look like a commit or a date: at= would not know which is meant",
+            where=repr(name),
+            fix="Put a word before it.",
         )
     return name
