@@ -159,7 +159,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("job", choices=("prepare", "writer", "extract"))
     parser.add_argument("places", nargs="+")
-    parser.add_argument("--commits", type=int, default=10**6)
+    parser.add_argument("--commits", type=int, default=2000)
     parser.add_argument("--scheduler", help="scheduler file of a running cluster")
     asked = parser.parse_args()
     try:
