@@ -24,6 +24,7 @@ from gclnm.store.dictionary import columns_of
 from gclnm.store.layout import array, set_group, set_names, versions
 from gclnm.store.lineage import Lineage, row_frame
 from gclnm.store.read import Where, dataset, row_coordinates, to_table
+from gclnm.store.sharing.omitted import Omitted, omitted
 from gclnm.store.sharing.pseudonyms import Guard, Pseudonyms, is_date, ordinals
 
 if TYPE_CHECKING:
@@ -58,23 +59,30 @@ class Deposit:
         Columns that stayed out, and why: set or table, column, why.
     pseudonyms
         Patient id to the id in the deposit. Only here, in memory: it is written nowhere.
+    omitted
+        Rows and patients that ``where`` left out, of those that go in without it; None without a
+        condition. In memory only, too.
     """
 
     folder: Path
     files: pd.DataFrame
     left_out: pd.DataFrame
     pseudonyms: Mapping[str, str] = field(repr=False)
+    omitted: Omitted | None = field(default=None, repr=False)
 
     def __repr__(self) -> str:
         size = int(self.files["bytes"].sum())
         lines = [
             f"Deposit {self.folder}: {len(self.files)} files, {size:,} bytes, {len(self.pseudonyms)} patients"
         ]
+        if self.omitted is not None:
+            lines.append(f"  {self.omitted.sentence}")
         lines += [f"  left out of {row['of']}: {row['column']} ({row['why']})" for row in self._reasons()]
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
         head = f"<b>Deposit</b> {html.escape(str(self.folder))}, {len(self.pseudonyms)} patients"
+        head += "" if self.omitted is None else f"<br>{html.escape(self.omitted.sentence)}"
         parts = [part.to_html(index=False, escape=True) for part in (self.files, self.left_out) if len(part)]
         return f"<div>{head}{''.join(parts)}</div>"
 
@@ -113,7 +121,7 @@ def export(
     finally:
         shutil.rmtree(part, ignore_errors=True)
     left_out = pd.DataFrame(writer.left_out, columns=["of", "column", "why"])
-    return Deposit(target, files, left_out, dict(writer.names.patients))
+    return Deposit(target, files, left_out, dict(writer.names.patients), writer.omitted(where))
 
 
 def _refuse_used(target: Path) -> None:
@@ -203,6 +211,19 @@ class _Writer:
         for name in table_names(self._root):
             found.update(read_table(self._root, name)[0]["patient_id"])
         return found - {""}
+
+    def omitted(self, where: Where) -> Omitted | None:
+        """What a condition left out of the rows that go in without one."""
+        if where is None:
+            return None
+        pairs: list[tuple[str, bool]] = []
+        for name, data in self._sets.items():
+            rows = dataset(self._repository, self._commit, name, None, None)
+            taken = set(self._texts(data, "sample_id"))
+            samples = self._texts(rows, "sample_id")
+            patients = self._texts(rows, "patient_id") if "patient_id" in rows.coords else [""] * len(samples)
+            pairs += [(patient, key in taken) for patient, key in zip(patients, samples, strict=True)]
+        return omitted(pairs)
 
     @staticmethod
     def _texts(data: xr.Dataset, name: str) -> list[str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import html
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,8 @@ from gclnm.store.lineage import origin_record
 from gclnm.store.read import Where
 from gclnm.store.repository import Note
 from gclnm.store.selections import write_selection
-from gclnm.store.sharing.matching import TWINS, Patients, Prefer, twins
+from gclnm.store.sharing.matching import Patients, Prefer
+from gclnm.store.sharing.omitted import Omitted, omitted
 from gclnm.store.sharing.refusals import raise_all
 from gclnm.store.sharing.sides import (
     Ours,
@@ -26,6 +28,7 @@ from gclnm.store.sharing.sides import (
     set_problems,
 )
 from gclnm.store.sharing.takeover import spec_of, write_from
+from gclnm.store.sharing.twins import TWINS, as_held, held_back, with_distinct
 from gclnm.store.versions.history import sentence
 from gclnm.store.write import note_of
 
@@ -50,17 +53,22 @@ class Merge:
     tables
         One row a clinical table: table, added, replaced (rows of it), commit (empty: nothing new).
     twins
-        Rows that came with the voxels, grid and mask of a row that was here under another key: one
-        image measured in both places. set, sample_id, patient_id, same_as (our row),
-        same_as_patient; `FeatureStore.link` makes one sample of them.
+        Rows of theirs that are held back here, by this merge or an earlier one: they have the voxels,
+        grid and mask of a sample that was here under another key. set, sample_id, patient_id, same_as
+        (our sample), same_as_patient. ``store.link(name, merged.twins)`` makes one sample of each
+        pair; ``distinct=`` of a merge lets those come that are truly different.
     store_id
         The other store.
+    omitted
+        What ``where`` left out of the other store: rows and, under the ids that they would have here,
+        patients; None without a condition.
     """
 
     sets: pd.DataFrame
     tables: pd.DataFrame
     twins: pd.DataFrame
     store_id: str
+    omitted: Omitted | None = None
 
     @property
     def commits(self) -> list[str]:
@@ -71,12 +79,21 @@ class Merge:
         lines = [_sentence(row) for row in self.sets.to_dict("records")]
         lines += [_table_sentence(row) for row in self.tables.to_dict("records")]
         if len(self.twins):
-            lines.append(f"{len(self.twins)} rows have the content of rows of ours under another key: .twins")
+            names = list(dict.fromkeys(self.twins["set"]))
+            links = "; ".join(f"store.link({name!r}, merged.twins)" for name in names)
+            lines.append(
+                f"held back as failed, with the content of a sample of ours: {len(self.twins)} (.twins)."
+                f" To make one sample of each pair: {links}. Truly different ones come with"
+                " merge(..., distinct=[sample_id, ...])."
+            )
+        if self.omitted is not None:
+            lines.append(self.omitted.sentence)
         return "\n".join([f"Merge of store {self.store_id[:12]}", *(f"  {line}" for line in lines)])
 
     def _repr_html_(self) -> str:
         shown = [part.to_html(index=False, escape=True) for part in self._parts() if len(part)]
-        return f"<div><b>Merge</b> of store {self.store_id[:12]}{''.join(shown)}</div>"
+        left_out = "" if self.omitted is None else f"<br>{html.escape(self.omitted.sentence)}"
+        return f"<div><b>Merge</b> of store {self.store_id[:12]}{left_out}{''.join(shown)}</div>"
 
     def _parts(self) -> tuple[pd.DataFrame, ...]:
         return self.sets, self.tables, self.twins
@@ -99,7 +116,14 @@ def _table_sentence(row: dict[Any, Any]) -> str:
     return f"table {row['table']}: {row['added']} rows added{changed}"
 
 
-def merge(own: Repository, other: Repository, patients: Patients, where: Where, prefer: Prefer) -> Merge:
+def merge(
+    own: Repository,
+    other: Repository,
+    patients: Patients,
+    where: Where,
+    prefer: Prefer,
+    distinct: Collection[str] = (),
+) -> Merge:
     """Bring the current rows of another store, one commit a set; see `FeatureStore.merge`."""
     import pandas as pd
 
@@ -107,7 +131,7 @@ def merge(own: Repository, other: Repository, patients: Patients, where: Where, 
         raise InputError(f"prefer is {prefer!r}", fix='Use "own" or "other".')
     theirs = Theirs(other, patients, where)
     check(Ours(own, own.root(own.tip())), theirs, prefer)
-    rows = [_merge_set(own, theirs, name, prefer) for name in theirs.names]
+    rows = [_merge_set(own, theirs, name, prefer, distinct) for name in theirs.names]
     tables = _merge_tables(own, theirs, prefer) if theirs.tables else []
     doubled = [row.pop("twins").assign(set=row["set"]) for row in rows]
     return Merge(
@@ -115,10 +139,19 @@ def merge(own: Repository, other: Repository, patients: Patients, where: Where, 
         pd.DataFrame(tables, columns=["table", "added", "replaced", "commit"]),
         pd.concat(doubled, ignore_index=True) if doubled else pd.DataFrame(columns=TWINS),
         theirs.lineage.store_id,
+        None if where is None else _omitted(theirs),
     )
 
 
-def _merge_set(own: Repository, theirs: Theirs, name: str, prefer: Prefer) -> dict[str, Any]:
+def _omitted(theirs: Theirs) -> Omitted:
+    """Which current rows of the other store did not come."""
+    current = [frame[frame["current"]] for frame in theirs.rows.values()]
+    return omitted(pair for rows in current for pair in zip(rows["patient_id"], rows["wanted"], strict=True))
+
+
+def _merge_set(
+    own: Repository, theirs: Theirs, name: str, prefer: Prefer, distinct: Collection[str]
+) -> dict[str, Any]:
     done: dict[str, Any] = {}
 
     def change(root: zarr.Group) -> Note | None:
@@ -126,8 +159,11 @@ def _merge_set(own: Repository, theirs: Theirs, name: str, prefer: Prefer) -> di
         ours = Ours(own, root)
         raise_all(general_problems(ours, theirs) + set_problems(ours, theirs, name, prefer))
         group = ours.groups.get(name) or create_set(root, name, spec_of(theirs.groups[name]))
-        decision = decision_on(ours, theirs, name, prefer)
-        frame = theirs.rows[name].loc[list(decision.positions)]
+        rows, mine = theirs.rows[name], ours.rows.get(name)
+        wanted = rows[rows["wanted"]]
+        decision = with_distinct(decision_on(ours, theirs, name, prefer), mine, wanted, distinct)
+        frame = rows.loc[list(decision.positions)]
+        frame = as_held(mine, group, frame, theirs.groups[name], distinct)
         failed = int((frame["status"] == "failed").sum())
         done.update(
             set=name,
@@ -136,7 +172,7 @@ def _merge_set(own: Repository, theirs: Theirs, name: str, prefer: Prefer) -> di
             failed=failed,
             there=decision.there,
             kept=decision.kept,
-            twins=twins(ours.rows.get(name), frame),
+            twins=held_back(mine, wanted, frame),
         )
         chosen = _write_selections(group, theirs.selections[name], prefer)
         if not decision.positions and not chosen:

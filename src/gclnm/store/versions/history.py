@@ -65,7 +65,7 @@ def _action(record: Mapping[str, Any]) -> str:
     if action == "select" and record.get("selection"):
         words = f"selection {record['selection']} stored"
         n = record.get("features")
-        return words if n is None else f"{words}, {_count(int(n), 'feature')}"
+        return words if n is None else f"{words}, {count(int(n), 'feature')}"
     if action == "table":
         joined = "merged from another store" if record.get("tables") else "stored"
         return f"table {joined}" + (f", {_rows(int(record['rows']))}" if "rows" in record else "")
@@ -77,11 +77,7 @@ def _named(what: str, names: Sequence[str]) -> str:
 
 
 def _rows(n: int) -> str:
-    return _count(n, "row")
-
-
-def _count(n: int, what: str) -> str:
-    return f"{n} {what}{'' if n == 1 else 's'}"
+    return count(n, "row")
 
 
 def log(repository: Repository) -> pd.DataFrame:
