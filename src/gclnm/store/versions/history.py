@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING, Any
 
 from gclnm.errors import InputError, StoreError
+from gclnm.store.counts import count
 
 if TYPE_CHECKING:
     import pandas as pd
