@@ -77,6 +77,19 @@ def test_scan_shows_tables_and_writes_them(dicom: Path, tmp_path: Path) -> None:
     assert sorted(volumes["patient_id"]) == ["P001", "P002"]
 
 
+def test_a_secret_in_the_environment_keys_the_patients(
+    dicom: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = gclnm("scan", dicom, "--quiet", "--out", tmp_path / "plain")
+    monkeypatch.setenv("GCLNM_PATIENT_KEY", "a secret of the ward")
+    keyed = gclnm("scan", dicom, "--quiet", "--out", tmp_path / "keyed")
+    assert (plain.returncode, keyed.returncode) == (0, 0)
+    before, after = (pd.read_csv(tmp_path / name / "volumes.csv", dtype=str) for name in ("plain", "keyed"))
+    for column in ("patient_id", "study_uid", "series_uid"):
+        assert not set(before[column]) & set(after[column])
+    assert after["patient_id"].nunique() == before["patient_id"].nunique()
+
+
 def test_a_scan_that_finds_no_volume_says_so_by_its_exit_code(tmp_path: Path) -> None:
     shown = gclnm("scan", tmp_path, "-q")
     assert shown.returncode == 1

@@ -19,6 +19,7 @@ from gclnm.cli.options import (
     Quiet,
     Rater,
     Roi,
+    patient_key,
 )
 from gclnm.cli.pairing import paired, pairing
 from gclnm.cli.program import app, report
@@ -45,7 +46,7 @@ def scan(
     """
     import gclnm
 
-    catalog = gclnm.scan(path, progress=not quiet)
+    catalog = gclnm.scan(path, patient_key=patient_key(), progress=not quiet)
     typer.echo(repr(catalog))
     volumes = catalog.volumes.assign(
         spacing=[

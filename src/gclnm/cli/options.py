@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -27,6 +28,14 @@ Exclude = Annotated[
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")]
 StoreUrl = Annotated[str, typer.Argument(help="Folder or address of the store.", show_default=False)]
+
+
+PATIENT_KEY = "GCLNM_PATIENT_KEY"
+
+
+def patient_key() -> str | None:
+    """The secret that keys patients and UIDs, from the environment: a shell keeps its arguments."""
+    return os.environ.get(PATIENT_KEY) or None
 
 
 class On(StrEnum):

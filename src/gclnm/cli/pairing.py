@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from gclnm.cli.options import On, Prefer
+from gclnm.cli.options import On, Prefer, patient_key
 from gclnm.cli.show import show
 from gclnm.cli.words import in_words_of_the_shell
 from gclnm.errors import InputError
@@ -43,7 +43,7 @@ def paired(path: Path, options: dict[str, Any], exclude: Path | None, quiet: boo
     """Scan and pair, and say what could not be paired."""
     import gclnm
 
-    catalog = gclnm.scan(path, progress=not quiet)
+    catalog = gclnm.scan(path, patient_key=patient_key(), progress=not quiet)
     samples = gclnm.pair(catalog, **options)
     if exclude is not None:
         try:

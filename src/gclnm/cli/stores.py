@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gclnm.cli.options import At, StoreUrl, Where
+from gclnm.cli.options import At, StoreUrl, Where, patient_key
 from gclnm.cli.program import app
 from gclnm.cli.show import show
 from gclnm.errors import InputError
@@ -179,6 +179,7 @@ def put_table(
         keys=tuple(key or ("patient_id",)),
         columns=_columns(column),
         values=_values(value or (), text or ()) or None,
+        patient_key=patient_key(),
         encoding=encoding,
     )
     typer.echo(repr(report))

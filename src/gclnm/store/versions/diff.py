@@ -25,6 +25,8 @@ __all__ = ["Diff", "Version", "diff"]
 
 CHANGES = ("added", "replaced", "removed")
 ROWS_SHOWN = 10
+# What a reader wants to know of a row, before its other coordinates.
+FIRST = ("set", "change", "because", "detail", "patient_id", "modality", "roi", "roi_instance", "rater")
 
 
 @dataclass(frozen=True)
@@ -101,16 +103,16 @@ class Diff:
 
     def __repr__(self) -> str:
         lines = self.lines()
-        named = self.rows[self.rows["change"] == "replaced"]
+        named = self.rows
         for row in named.head(ROWS_SHOWN).to_dict("records"):
-            lines.append(f"  {row['set']} {_who(row)}: {row['detail']}")
+            lines.append(f"  {row['set']} {_who(row)}: {row['detail'] or row['change']}")
         if len(named) > ROWS_SHOWN:
             lines.append(f"  ... and {len(named) - ROWS_SHOWN} more in .rows")
         return "\n".join(["Diff", *(f"  {line}" for line in lines)])
 
     def _repr_html_(self) -> str:
         head = "<br>".join(html.escape(line) for line in self.lines())
-        shown = self.rows.head(5 * ROWS_SHOWN).dropna(axis=1, how="all")
+        shown = _to_look_at(self.rows.head(5 * ROWS_SHOWN))
         rest = len(self.rows) - len(shown)
         more = f"<p>... and {rest} more in .rows</p>" if rest > 0 else ""
         table = shown.to_html(index=False, escape=True, na_rep="") if len(shown) else ""
@@ -149,6 +151,14 @@ def _version(repository: Repository, commit: str) -> Version:
     newest = next(iter(repository.ancestry(commit)))
     tags = tuple(tag for tag, tagged in repository.tags().items() if tagged == commit)
     return Version(commit, newest.written_at, tags)
+
+
+def _to_look_at(rows: pd.DataFrame) -> pd.DataFrame:
+    """Who changed and why, first; UIDs and what says nothing left out."""
+    said = rows.loc[:, [bool((rows[name].notna() & (rows[name] != "")).any()) for name in rows]]
+    first = [name for name in FIRST if name in said]
+    rest = [name for name in said if name not in first and not str(name).endswith("_uid")]
+    return said[[*first, *rest]]
 
 
 def _row_lines(name: str, group: pd.DataFrame) -> list[str]:
