@@ -82,9 +82,14 @@ def race(url: Path | str, together: Path, starts: tuple[int, ...], commits: int,
     """Writers that go at once, each with rows from a start on; of one start, with the very same rows."""
     together.mkdir()
     writers = [start(url, first, commits, 1, together) for first in starts]
-    go_together(together, len(writers))
-    for first, writer in zip(starts, writers, strict=True):
-        assert finish(writer) == [str(number) for number in range(first, first + commits)]
+    try:
+        go_together(together, len(writers))
+        for first, writer in zip(starts, writers, strict=True):
+            assert finish(writer) == [str(number) for number in range(first, first + commits)]
+    finally:
+        for writer in writers:
+            writer.kill()
+            writer.communicate()
     store = open_store(url, mode="r")
     expected = {f"s{number}" for first in starts for number in range(first, first + commits)}
     assert set(store.keys("ct")["sample_id"]) == expected
@@ -181,6 +186,34 @@ def test_a_conflict_on_storage_without_a_lock_is_met_with_a_fresh_look(recipe, r
     mine.append("ct", recipe, [row("s2"), row("s3")])
     assert sorted(mine.keys("ct")["sample_id"]) == ["s0", "s1", "s2", "s3"]
     assert mine.log()["added"].tolist() == [1, 2, 1, 0]
+
+
+def test_a_writer_that_is_overtaken_for_ever_says_so(recipe, row, monkeypatch):
+    import icechunk
+
+    monkeypatch.setattr(repository, "OVERTAKEN_SECONDS", 1.0)
+    storage = icechunk.in_memory_storage()
+    mine, theirs = (open_store("s3://x", storage=storage) for _ in range(2))
+    theirs.append("ct", recipe, [row("s0")])
+    genuine, count = repository.Repository._attempt, itertools.count(1)
+
+    def overtaken(self, change, given_up):
+        def change_late(root):
+            note = change(root)
+            theirs._repository.commit(lambda root: touch(root, next(count)))
+            return note
+
+        return genuine(self, change_late if self is mine._repository else change, given_up)
+
+    def touch(root, number):
+        root["sets/ct/value"].attrs["touched"] = number
+        return repository.Note("touched")
+
+    monkeypatch.setattr(repository.Repository, "_attempt", overtaken)
+    with pytest.raises(StoreError, match=r"other writers have been faster.*fewer processes"):
+        mine.append("ct", recipe, [row("s1")])
+    assert next(count) > 3
+    assert theirs.keys("ct")["sample_id"].tolist() == ["s0"]
 
 
 def test_an_interrupted_append_writes_nothing_and_frees_the_lock(tmp_path, recipe, row, monkeypatch):

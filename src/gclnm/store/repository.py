@@ -25,9 +25,8 @@ __all__ = ["Note", "Repository", "first_line"]
 
 T = TypeVar("T")
 BRANCH = "main"
-TRIES = 50
-# A writer that met another one looks again after a random part of this, doubled each time up to the most.
-PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.02, 1.0
+# How long a writer goes on that other writers overtake.
+OVERTAKEN_SECONDS = 600.0
 # Icechunk lets no commit be older than the one before. A writer whose clock is behind another one's by no
 # more than this waits for it.
 SKEW_SECONDS = 60.0
@@ -123,15 +122,18 @@ class Repository:
         writer's commit, so ``change`` sees its rows.
         """
         with self.writing():
-            for tried in range(1, TRIES + 1):
+            until = time.monotonic() + OVERTAKEN_SECONDS
+            while (begin := time.monotonic()) < until:
                 try:
                     return self._answer(lambda given_up: self._attempt(change, given_up))
                 except icechunk.ConflictError:
-                    time.sleep(random.uniform(0, min(LONGEST_PAUSE_SECONDS, PAUSE_SECONDS * 2**tried)))
+                    # At random, so that writers fall out of step; by no more than the try has taken, as
+                    # one that pauses longer each time is overtaken ever more often.
+                    time.sleep(random.uniform(0, time.monotonic() - begin))
                 except _ClockBehindError as behind:
                     time.sleep(behind.seconds)
         raise StoreError(
-            f"another writer was faster {TRIES} times in a row",
+            f"other writers have been faster for {_span(OVERTAKEN_SECONDS)}",
             where=self.url,
             fix="Let fewer processes write at once, or commit more rows at a time.",
             code="conflict",
