@@ -8,29 +8,34 @@ Victims (`victims.py`) are processes of their own that print what the store has 
 append has returned. Each fault comes at a random moment. Afterwards another process looks: the store opens;
 its commits are whole; its own check() is clean; every acknowledged revision of a row is there, with the
 digest that was acknowledged ("lost" counts those that are not); no key has two current rows and no revision
-is there twice ("doubled"). At the end the same line is run once more without a fault, and must complete the
-set ("completed").
+is there twice ("doubled"); and every value is, bit by bit, that which the key and revision must have, in an
+extraction that of a run without a fault ("wrong" counts rows). At the end the same line is run once more
+without a fault, and must complete the set ("completed").
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib.util
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 
 VICTIMS = Path(__file__).with_name("victims.py")
@@ -39,6 +44,10 @@ SAMPLES = 24
 FAILED = 3
 PER_STORE = 20
 LONGEST_S = 120.0
+MISSES = 5
+"""After so many stores in a row without a fault a line gives up."""
+YEAR_S = 365 * 86_400
+CLOCK = Path(__file__).parents[1] / "tests" / "store" / "clock.c"
 
 
 @dataclass
@@ -50,25 +59,35 @@ class Line:
     acknowledged: int = 0
     lost: int = 0
     doubled: int = 0
+    wrong: int = 0
     stores: int = 0
     completed: int = 0
     broken: list[str] = field(default_factory=list)
 
     @property
     def clean(self) -> bool:
-        """Whether nothing was lost, doubled or broken, and every store could be completed."""
-        return not (self.lost or self.doubled or self.broken) and self.completed == self.stores
+        """Whether nothing was lost, doubled, wrong or broken, and every store could be completed."""
+        return not (self.lost or self.doubled or self.wrong or self.broken) and self.completed == self.stores
 
 
 class Victim:
     """A process that will be killed, and what it has said."""
 
-    def __init__(self, *arguments: str, folder: Path, prefix: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        *arguments: str,
+        folder: Path,
+        prefix: tuple[str, ...] = (),
+        more: Mapping[str, str] | None = None,
+    ) -> None:
         self.said, self.errors = (folder / f"{name}-{time.monotonic_ns()}" for name in ("said", "errors"))
         with self.said.open("wb") as out, self.errors.open("wb") as err:
             command = [*prefix, sys.executable, str(VICTIMS), *arguments]
+            surroundings = {**os.environ, **(more or {})}
             # Its own group: Ctrl-C is sent to it alone.
-            self.process = subprocess.Popen(command, stdout=out, stderr=err, start_new_session=True)
+            self.process = subprocess.Popen(
+                command, stdout=out, stderr=err, env=surroundings, start_new_session=True
+            )
 
     def lines(self) -> list[dict[str, Any]]:
         """Whole lines; the last one may have been cut by the kill, and is then no acknowledgement."""
@@ -119,8 +138,12 @@ class Victim:
         self.process.wait()
 
 
-def judge(url: str, acknowledged: list[tuple[str, str]], line: Line) -> None:
-    """Count what is lost and doubled in a store, and what else is wrong with it."""
+Values = dict[str, list[float]]
+"""The values of an extraction without a fault, by sample."""
+
+
+def judge(url: str, acknowledged: list[tuple[str, str]], line: Line, whole_run: Values | None = None) -> None:
+    """Count what is lost, doubled and wrong in a store, and what else is the matter with it."""
     from gclnm.errors import GclnmError
     from gclnm.store.store import open_store
 
@@ -145,6 +168,7 @@ def judge(url: str, acknowledged: list[tuple[str, str]], line: Line) -> None:
     current = Counter(key for key, now in zip(columns["sample_id"], columns["current"], strict=True) if now)
     line.doubled += sum(count - 1 for count in current.values() if count > 1)
     line.doubled += len(revisions) - len(set(revisions))
+    line.wrong += wrong_rows(columns, whole_run or {})
     if set(current) != set(columns["sample_id"]):
         line.broken.append("a key without a current row")
     check = getattr(store, "check", None)
@@ -152,8 +176,39 @@ def judge(url: str, acknowledged: list[tuple[str, str]], line: Line) -> None:
         line.broken.append(str(check()))
 
 
+def wrong_rows(columns: dict[str, list[Any]], whole_run: Values) -> int:
+    """How many rows hold other values than they must."""
+    from victims import recipe, row
+
+    made_by, wrong = recipe(), 0
+    names = ("sample_id", "revision", "inputs_sha256", "status", "value")
+    for key, revision, digest, status, values in zip(*(columns[name] for name in names), strict=True):
+        if status != "ok":
+            # A failed row of an extraction; what it holds is looked at by check().
+            continue
+        if number := re.fullmatch(r"key-(\d{6})", key):
+            right = row(int(number[1]), revision, made_by)
+            same = digest == right.inputs_sha256 and np.array_equal(values, right.values)
+        else:
+            same = key in whole_run and np.array_equal(values, whole_run[key], equal_nan=True)
+        wrong += not same
+    return wrong
+
+
+def run_without_fault(images: str, folder: Path) -> Values:
+    """What the samples' values are: those of one extraction that nothing happens to."""
+    from gclnm.store.store import open_store
+
+    url = str(folder / "whole-run")
+    victim = Victim("extract", images, url, folder=folder)
+    if not whole(said := victim.end()):
+        raise RuntimeError(f"a run without a fault ended with {said} {victim.errors.read_text()[-500:]}")
+    columns = rows_of(open_store(url, mode="r"))
+    return dict(zip(columns["sample_id"], columns["value"], strict=True))
+
+
 def rows_of(store: Any) -> dict[str, list[Any]]:
-    """Every array with one value a row, read past the store's own reader; empty where no set is yet."""
+    """Every array with one entry a row, read past the store's own reader; empty where no set is yet."""
     from gclnm.store.layout import arrays, set_group
 
     repository = store._repository
@@ -180,6 +235,8 @@ class Trial:
         self.line, self.count, self.chance = Line(fault), count, chance
         self.folder = Path(tempfile.mkdtemp(dir=place))
         self.images = str(place / "images")
+        self.whole_run: Values = {}
+        self.before, self.missed = -1, 0
         self.url = ""
         self.told: list[tuple[str, str]] = []
         self.left: list[psutil.Process] = []
@@ -188,16 +245,33 @@ class Trial:
         """Whether more faults are wanted."""
         return self.line.tried < self.count
 
+    def another_store(self) -> bool:
+        """Whether more faults are wanted; a line whose runs end before they can be hit gives up."""
+        self.missed = self.missed + 1 if self.line.tried == self.before else 0
+        self.before = self.line.tried
+        if self.left_to_try() and self.missed == MISSES:
+            self.line.broken.append(f"{MISSES} runs in a row ended before they could be hit")
+            return False
+        return self.left_to_try()
+
     def new_store(self, url: str = "") -> None:
         """Another store; nothing of it is known yet."""
         self.told = []
         self.url = url or str(self.folder / f"store-{self.line.stores}")
         self.line.stores += 1
 
-    def victim(self, job: str, *options: str, prefix: tuple[str, ...] = ()) -> Victim:
-        """The next process that will be hit."""
+    def victim(
+        self,
+        job: str,
+        *options: str,
+        prefix: tuple[str, ...] = (),
+        more: Mapping[str, str] | None = None,
+    ) -> Victim:
+        """The next process that will be hit; ``more`` is added to its environment."""
+        if job == "extract" and not self.whole_run:
+            self.whole_run = run_without_fault(self.images, self.folder)
         places = (self.url,) if job == "writer" else (self.images, self.url)
-        return Victim(job, *places, *options, folder=self.folder, prefix=prefix)
+        return Victim(job, *places, *options, folder=self.folder, prefix=prefix, more=more)
 
     def moment(self, victim: Victim) -> bool:
         """Wait for a random moment of a run, every other one while rows come in; whether it still runs."""
@@ -215,17 +289,17 @@ class Trial:
         self.line.tried += faults
         self.line.acknowledged += len(told)
         self.told += told
-        judge(self.url, self.told, self.line)
+        judge(self.url, self.told, self.line, self.whole_run)
 
-    def complete(self, job: str, *options: str) -> None:
+    def complete(self, job: str, *options: str, more: Mapping[str, str] | None = None) -> None:
         """The same line once more, without a fault."""
-        self.ended(self.victim(job, *options))
+        self.ended(self.victim(job, *options, more=more))
 
     def ended(self, victim: Victim) -> None:
         """A victim that was not hit: everything must be there when it ends."""
         said = victim.end()
         self.told += victim.acknowledged()
-        judge(self.url, self.told, self.line)
+        judge(self.url, self.told, self.line, self.whole_run)
         complete = said["what"] == "end" and ("done" not in said or whole(said))
         self.line.completed += complete
         if not complete:
@@ -245,7 +319,7 @@ def whole(said: dict[str, Any]) -> bool:
 
 def kill_writer(trial: Trial) -> None:
     """A process that appends and replaces; half of the kills come while it opens or makes the store."""
-    while trial.left_to_try():
+    while trial.another_store():
         trial.new_store()
         for number in range(min(PER_STORE, trial.count - trial.line.tried)):
             victim = trial.victim("writer")
@@ -262,7 +336,7 @@ def kill_writer(trial: Trial) -> None:
 
 def kill_client(trial: Trial) -> None:
     """The process that calls extract, from the start of its workers to its last commit."""
-    while trial.left_to_try():
+    while trial.another_store():
         trial.new_store()
         hit_until_complete(trial, lambda victim: victim.kill())
 
@@ -282,7 +356,7 @@ def hit_until_complete(trial: Trial, hit: Callable[[Victim], None]) -> None:
 
 def kill_workers(trial: Trial, nannies: bool = False) -> None:
     """Workers of a run, or the nannies that restart them, one after the other until it ends."""
-    while trial.left_to_try():
+    while trial.another_store():
         trial.new_store()
         victim = trial.victim("extract")
         kills = 0
@@ -332,7 +406,7 @@ def interrupt(trial: Trial, times: int = 1) -> None:
         if "committed" in words and f"committed {told} rows done" not in words:
             trial.line.broken.append(f"{told} rows were acknowledged, it says: {words[-200:]}")
 
-    while trial.left_to_try():
+    while trial.another_store():
         trial.new_store()
         hit_until_complete(trial, press)
 
@@ -406,6 +480,83 @@ def short_files(trial: Trial) -> None:
         trial.complete("writer", "--commits", "5")
 
 
+def clocks(trial: Trial) -> None:
+    """Processes whose clocks are seconds to a year apart write to one store, one after the other.
+
+    One that is far behind the newest commit must refuse, in words; the next whose clock is right goes on.
+    """
+    shim = compiled_clock(trial.folder)
+    while trial.another_store():
+        trial.new_store()
+        latest = 0
+        for _ in range(min(PER_STORE, trial.count - trial.line.tried)):
+            most = trial.chance.choice((5, 3600, YEAR_S))
+            shift = trial.chance.randint(-most, most)
+            victim = trial.victim("writer", "--commits", "3", more=clock(shim, shift))
+            said = victim.end()
+            behind = said["what"] == "error" and said["code"] == "clock" and shift < latest
+            if said["what"] != "end" and not behind:
+                words = f"{shift} s, latest {latest} s: {said} {victim.errors.read_text()[-500:]}"
+                trial.line.broken.append(f"with a clock at {words}")
+            if said["what"] == "end":
+                latest = max(latest, shift)
+            trial.look(victim)
+        # The newest commit's time comes round.
+        trial.complete("writer", "--commits", "3", more=clock(shim, latest + 60))
+
+
+def compiled_clock(folder: Path) -> Path:
+    """The tests' library that bends the clock of a process."""
+    shim = folder / "clock.so"
+    subprocess.run(["cc", "-shared", "-fPIC", "-O1", str(CLOCK), "-o", str(shim), "-ldl"], check=True)
+    return shim
+
+
+def clock(shim: Path, shift_s: int) -> dict[str, str]:
+    """The environment of a process whose clock is so many seconds ahead."""
+    return {"LD_PRELOAD": str(shim), "CLOCK_SHIFT_S": str(shift_s)}
+
+
+def may_bend_clocks() -> bool:
+    """Whether there is a compiler, and a system that can preload what it makes."""
+    return sys.platform.startswith("linux") and shutil.which("cc") is not None
+
+
+def broken_network(trial: Trial) -> None:
+    """A writer on S3 whose connections are dropped, and which is cut off for seconds."""
+    from writers import breaking, objectstore
+
+    module = objectstore()
+    server = module.Server(trial.folder / "server.log")
+    wire = module.Wire(server.port)
+    before = dict(os.environ)
+    # The judge has a connection of its own, which does not break.
+    os.environ.update(module.environment(server.url))
+    try:
+        while trial.another_store():
+            trial.new_store(f"s3://{module.BUCKET}/{uuid.uuid4().hex}")
+            victim = trial.victim("writer", "--commits", "20", more=module.environment(wire.url))
+            victim.started()
+            if trial.line.stores % 2:
+                victim.wait_for(lambda victim=victim: bool(victim.acknowledged()))  # type: ignore[misc]
+            with breaking(wire, trial.chance, longest_s=2.0) as times:
+                said = victim.end()
+            if said["what"] != "end" and victim.process.returncode != FAILED:
+                trial.line.broken.append(f"it ended with {said} {victim.errors.read_text()[-500:]}")
+            trial.look(victim, len(times))
+            trial.complete("writer", "--commits", "3")
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+        wire.close()
+        server.close()
+
+
+def may_serve() -> bool:
+    """Whether there is moto's S3 server."""
+    return importlib.util.find_spec("moto") is not None
+
+
 LIMITED = """
 import os, resource, sys
 limit = int(sys.argv[1])
@@ -453,8 +604,17 @@ FAULTS: dict[str, tuple[Callable[[Trial], None], float]] = {
     "Ctrl-C twice": (interrupt_twice, 0.05),
     "the disk is full": (full_disk, 0.05),
     "files may not grow (quota)": (short_files, 0.05),
+    "clocks that differ": (clocks, 0.05),
+    "the network to S3 breaks": (broken_network, 0.25),
 }
 """What is done, and its share of the asked number of kills: the first four make all of them."""
+
+NEEDS: dict[str, tuple[Callable[[], bool], str]] = {
+    "the disk is full": (may_mount, "this user may not mount a file system"),
+    "clocks that differ": (may_bend_clocks, "it takes Linux and a C compiler"),
+    "the network to S3 breaks": (may_serve, "it takes moto's server"),
+}
+"""Faults that not every machine can make: whether this one can, and what is missing."""
 
 
 def run(fault: str, count: int, place: Path, seed: int = 1) -> Line:
@@ -478,8 +638,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         os.environ["GCLNM_CACHE"] = str(Path(temporary) / "cache")
         for fault in asked.only or FAULTS:
-            if fault == "the disk is full" and not may_mount():
-                print(f"{fault}: not tried, this user may not mount a file system", file=sys.stderr)
+            can, why_not = NEEDS.get(fault, (lambda: True, ""))
+            if not can():
+                print(f"{fault}: not tried, {why_not}", file=sys.stderr)
                 continue
             count = asked.kills if asked.only else max(1, round(asked.kills * FAULTS[fault][1]))
             started = time.perf_counter()
@@ -493,7 +654,16 @@ def main() -> None:
 
 def table(lines: list[Line]) -> str:
     """The lines as text."""
-    head = ("fault", "times tried", "rows acknowledged", "lost", "doubled", "stores completed", "broken")
+    head = (
+        "fault",
+        "times tried",
+        "rows acknowledged",
+        "lost",
+        "doubled",
+        "wrong",
+        "stores completed",
+        "broken",
+    )
     cells = [
         (
             line.fault,
@@ -501,6 +671,7 @@ def table(lines: list[Line]) -> str:
             f"{line.acknowledged:,}",
             str(line.lost),
             str(line.doubled),
+            str(line.wrong),
             f"{line.completed} of {line.stores}",
             str(len(line.broken)),
         )
@@ -511,8 +682,9 @@ def table(lines: list[Line]) -> str:
     for name, *numbers in (head, *cells):
         text.append("  ".join([name.ljust(widths[0]), *map(str.rjust, numbers, widths[1:])]))
     kills = sum(line.tried for line in lines if line.fault.startswith("kill"))
-    lost, doubled = (sum(getattr(line, what) for line in lines) for what in ("lost", "doubled"))
-    return "\n".join([*text, f"{kills} kills; {lost} rows lost, {doubled} doubled"])
+    names = ("lost", "doubled", "wrong")
+    lost, doubled, wrong = (sum(getattr(line, what) for line in lines) for what in names)
+    return "\n".join([*text, f"{kills} kills; {lost} rows lost, {doubled} doubled, {wrong} wrong"])
 
 
 if __name__ == "__main__":

@@ -6,7 +6,8 @@
 
 S3 is moto's server on loopback (pip install gclnm[test]). "own rows": each process brings rows of its own;
 "same rows": all offer the same rows at once, and each must be there once. "lost": rows that the store
-acknowledged, by returning from append, and does not hold; "doubled": rows that it holds more than once.
+acknowledged, by returning from append, and does not hold; "doubled": rows that it holds more than once;
+"wrong": rows whose values are not, bit by bit, those that were offered.
 The second table is a writer on S3 whose connections are dropped at random moments and which is cut off for
 seconds at a time; it offers a row again until the row is acknowledged.
 """
@@ -14,6 +15,7 @@ seconds at a time; it offers a row again until the row is acknowledged.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib.util
 import json
 import os
@@ -28,10 +30,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from victims import recipe, row
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 SET = "writers"
 LIMIT_S = 900.0
@@ -102,48 +105,62 @@ def concurrent(place: str, url: str, processes: int, commits: int, same: bool, m
         writer.go()
     said = [line for writer in writers for line in writer.end()]
     seconds = time.perf_counter() - begin
-    lost, doubled, history = judge(url, said)
+    lost, doubled, wrong, history = judge(url, said)
     acknowledged = {line["commit"] for line in said if line.get("commit")}
     what = "same rows" if same else "own rows"
     cells = (place, what, processes, processes * commits, len(acknowledged), len(acknowledged & history))
-    return line_of(*cells, lost, doubled, f"{seconds:.1f}")
+    return line_of(*cells, lost, doubled, wrong, f"{seconds:.1f}")
 
 
-def broken_network(server: Any, commits: int) -> str:
-    """One line of the table: a writer whose network breaks."""
-    module = objectstore()
-    wire, chance, stop, breaks = module.Wire(server.port), random.Random(1), threading.Event(), 0
-    url = f"s3://{module.BUCKET}/{uuid.uuid4().hex}"
-    writer = Writer(url, 0, commits, module.environment(wire.url))
-    writer.go()
+@contextlib.contextmanager
+def breaking(wire: Any, chance: random.Random, longest_s: float = 0.5) -> Iterator[list[float]]:
+    """A wire that breaks at random moments, every fifth time for seconds; when it did is in the list.
+
+    It holds for ``longest_s`` at most.
+    """
+    stop, times = threading.Event(), []
 
     def cut() -> None:
-        nonlocal breaks
-        while not stop.wait(chance.uniform(0.02, 0.5)):
+        while not stop.wait(chance.uniform(0.02, longest_s)):
             wire.cut = chance.random() < 0.2
             wire.drop()
-            breaks += 1
+            times.append(time.perf_counter())
             if wire.cut:
                 stop.wait(chance.uniform(0.5, 8.0))
                 wire.cut = False
 
     cutter = threading.Thread(target=cut)
     cutter.start()
+    try:
+        yield times
+    finally:
+        stop.set()
+        cutter.join()
+        wire.cut = False
+
+
+def broken_network(server: Any, commits: int) -> str:
+    """One line of the table: a writer whose network breaks."""
+    module = objectstore()
+    wire = module.Wire(server.port)
+    url = f"s3://{module.BUCKET}/{uuid.uuid4().hex}"
+    writer = Writer(url, 0, commits, module.environment(wire.url))
+    writer.go()
+
     begin = time.perf_counter()
-    said = writer.end()
+    with breaking(wire, random.Random(1)) as times:
+        said = writer.end()
     seconds = time.perf_counter() - begin
-    stop.set()
-    cutter.join()
-    wire.cut = False
     os.environ.update(module.environment(wire.url))
-    lost, doubled, _ = judge(url, said)
+    lost, doubled, wrong, _ = judge(url, said)
     failed = sum("failed" in line for line in said)
     wire.close()
-    return line_of("connections dropped", breaks, len(said) - failed, failed, lost, doubled, f"{seconds:.1f}")
+    cells = ("connections dropped", len(times), len(said) - failed, failed)
+    return line_of(*cells, lost, doubled, wrong, f"{seconds:.1f}")
 
 
-def judge(url: str, said: Sequence[dict[str, Any]]) -> tuple[int, int, set[str]]:
-    """Rows lost, rows doubled, and the commits of the history."""
+def judge(url: str, said: Sequence[dict[str, Any]]) -> tuple[int, int, int, set[str]]:
+    """Rows lost, rows doubled, rows with wrong values, and the commits of the history."""
     from gclnm.store.store import open_store
 
     store = open_store(url, mode="r")
@@ -151,8 +168,12 @@ def judge(url: str, said: Sequence[dict[str, Any]]) -> tuple[int, int, set[str]]
     acknowledged = {line["key"] for line in said if "key" in line}
     sets = store.sets().set_index("set").loc[SET]
     everything = int(sets[["rows", "failed", "replaced"]].sum())
-    read = store.read(SET).sizes["sample"]
-    return len(acknowledged - known), max(everything, read) - len(known), set(store.log()["commit"])
+    data, made_by = store.read(SET), recipe()
+    keys = data["sample_id"].values.tolist()
+    right = [row(int(key.removeprefix("key-")), 1, made_by).values for key in keys]
+    wrong = sum(not np.array_equal(*pair) for pair in zip(data["value"].values.tolist(), right, strict=True))
+    doubled = max(everything, len(keys)) - len(known)
+    return len(acknowledged - known), doubled, wrong, set(store.log()["commit"])
 
 
 def line_of(*cells: object) -> str:
@@ -184,7 +205,7 @@ def main() -> None:
         more = module.environment(server.url) if server else {}
         os.environ.update(more)
         names = ("place", "rows", "processes", "offered", "acknowledged commits", "of them in history")
-        print(head(*names, "rows lost", "rows doubled", "seconds"))
+        print(head(*names, "rows lost", "rows doubled", "rows wrong", "seconds"))
         try:
             for place in places:
                 for same in (False, True):
@@ -192,7 +213,7 @@ def main() -> None:
                     print(concurrent(place, url, processes, commits, same, more), flush=True)
             if server:
                 names = ("fault", "times", "rows acknowledged", "appends that failed")
-                print("\n" + head(*names, "rows lost", "rows doubled", "seconds"))
+                print("\n" + head(*names, "rows lost", "rows doubled", "rows wrong", "seconds"))
                 print(broken_network(server, 10 if asked.quick else 100), flush=True)
         finally:
             if server:
