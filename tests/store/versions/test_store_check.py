@@ -117,6 +117,21 @@ def test_rows_that_contradict_themselves_are_named(copy: Path, damage: Damage, c
     assert found.problems["fix"].str.len().gt(0).all()
 
 
+@pytest.mark.parametrize("target", ["s5", "gone"])
+def test_links_that_lead_to_no_row_are_named(copy: Path, target: str) -> None:
+    store = open_store(copy)
+    store.link("ct", {"s6": "s8"})
+    store.link("ct", {"s5": "s7"})
+    store.link("ct", {"s7": "s8"})
+    assert store.check().ok
+
+    def damage(root: zarr.Group) -> None:
+        put("reason", slice(45, 46), text(f"same-as: {target}"))(root)
+
+    problems = tamper(copy, damage).problems.set_index("code")
+    assert problems.loc["link", "where"] == "set 'ct', rows of 's5', 's7'"
+
+
 def test_values_are_left_out_when_asked(copy: Path) -> None:
     tamper(copy, put("value", (3, 0), np.inf))
     found = open_store(copy).check(values=False)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from gclnm.errors import GclnmError, InputError, StoreError
+from gclnm.store.chains import astray
 from gclnm.store.links import named_sample
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ __all__ = [
 Patients = Literal["same"] | Mapping[str, str] | Callable[[str], str] | None
 Prefer = Literal["own", "other"] | None
 SHOWN = 5
+COMES = ("new", "newer")
 TWINS = ("set", "sample_id", "patient_id", "same_as", "same_as_patient")
 
 
@@ -50,6 +52,8 @@ class Decision:
         How many differ from a row of ours that was preferred.
     differing
         sample_ids of rows that differ from ours while nothing says which is right.
+    astray
+        sample_ids of links that would lead to no row, as prefer stands.
     """
 
     positions: tuple[int, ...]
@@ -58,6 +62,7 @@ class Decision:
     there: int
     kept: int
     differing: tuple[str, ...]
+    astray: tuple[str, ...]
 
 
 def shown(ids: list[str]) -> str:
@@ -130,7 +135,8 @@ def rename(rows: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
         for key, old, new in zip(rows["sample_id"], rows["patient_id"], patients, strict=True)
     }
     reasons = [_renamed_reason(reason, keys) for reason in rows["reason"]]
-    return rows.assign(patient_id=patients, sample_id=rows["sample_id"].map(keys), reason=reasons)
+    new = rows["sample_id"].map(keys)
+    return rows.assign(patient_id=patients, sample_id=new, reason=reasons, key_there=rows["sample_id"])
 
 
 def _renamed_reason(reason: str, keys: Mapping[str, str]) -> str:
@@ -170,7 +176,23 @@ def renamed_before(own: pd.DataFrame, theirs: pd.DataFrame) -> list[str]:
     )
     both["same"] = both["patient_id"] == both["patient_id_now"]
     same = both.groupby([*keys, "patient_id"], sort=False)["same"].any().reset_index()
-    return sorted(same.loc[~same["same"], "patient_id"].unique())
+    return sorted({*same.loc[~same["same"], "patient_id"], *_unread_before(own, theirs)})
+
+
+def _unread_before(own: pd.DataFrame, theirs: pd.DataFrame) -> set[str]:
+    """The same for rows without inputs: they are known by the key that their patient's id gave them."""
+    if theirs.empty:
+        return set()
+    own, theirs = (rows[rows["inputs_sha256"] == ""] for rows in (own, theirs))
+    now = set(zip(theirs["commit"], theirs["sample_id"], strict=True))
+    keys = theirs.groupby("commit")["key_there"].unique().to_dict()
+    found: set[str] = set()
+    for commit, key, patient in zip(own["commit"], own["sample_id"], own["patient_id"], strict=True):
+        if patient in found or (commit, key) in now:
+            continue
+        if any(key in (there, _new_key(patient, there)) for there in keys.get(commit, ())):
+            found.add(patient)
+    return found
 
 
 def decide(
@@ -188,24 +210,54 @@ def decide(
         The lineage of both stores, for the order of revisions of one origin.
     """
     here = {row.sample_id: row for row in _records(own)}
-    chosen: list[tuple[int, int]] = []
-    replaced, differing = [], []
-    there = kept = 0
-    for row in _records(theirs):
-        old = here.get(row.sample_id)
-        verdict = "new" if old is None else _verdict(old, row, ours, others)
+    offered = {row.sample_id: row for row in _records(theirs)}
+    known = set(zip(own["sample_id"], own["commit"], strict=True))
+    verdicts = {}
+    for key, row in offered.items():
+        verdict = _verdict(here, row, known, ours, others) if key in here else "new"
         if verdict == "differs" and prefer is not None:
             verdict = "newer" if prefer == "other" else "kept"
-        if verdict in ("new", "newer"):
-            chosen.append((row.position, 1 if old is None else old.revision + 1))
-            replaced += [] if old is None else [old.position]
-        elif verdict == "differs":
-            differing.append(str(row.sample_id))
-        else:
-            there += verdict == "there"
-            kept += verdict == "kept"
-    positions, revisions = zip(*chosen, strict=True) if chosen else ((), ())
-    return Decision(positions, revisions, tuple(replaced), there, kept, tuple(differing))
+        verdicts[key] = verdict
+    _untie(here, offered, verdicts, prefer)
+    coming = [(offered[key], here.get(key)) for key, verdict in verdicts.items() if verdict in COMES]
+    said = list(verdicts.values())
+    return Decision(
+        positions=tuple(row.position for row, _ in coming),
+        revisions=tuple(1 if old is None else old.revision + 1 for _, old in coming),
+        replaced=tuple(old.position for _, old in coming if old is not None),
+        there=said.count("there"),
+        kept=said.count("kept"),
+        differing=tuple(key for key, verdict in verdicts.items() if verdict == "differs"),
+        astray=tuple(key for key, verdict in verdicts.items() if verdict == "astray"),
+    )
+
+
+def _untie(
+    here: Mapping[str, _Record], offered: Mapping[str, _Record], verdicts: dict[str, str], prefer: Prefer
+) -> None:
+    """Let the preferred side win where links of both sides make a ring; what stays one is "astray"."""
+    before = _astray(here)
+    while True:
+        coming = {key: offered[key] for key, verdict in verdicts.items() if verdict in COMES}
+        joined = {**here, **coming}
+        lost = {key: wrong for key, wrong in _astray(joined).items() if key in coming or key not in before}
+        at_fault = {key for wrong in lost.values() for key in wrong}
+        told: dict[str, str] = {}
+        if prefer == "own":
+            told = {key: "kept" for key in at_fault if key in coming and key in here}
+        elif prefer == "other":
+            others = [key for key in at_fault if verdicts.get(key) == "there"]
+            told = {key: "newer" for key in others if offered[key].commit != here[key].commit}
+        if not told:
+            verdicts.update(dict.fromkeys(lost.keys() & coming.keys(), "astray"))
+            return
+        verdicts.update(told)
+
+
+def _astray(rows: Mapping[str, _Record]) -> dict[str, list[str]]:
+    return astray(
+        {key: named_sample(row.reason) for key, row in rows.items() if row.status == "linked"}, rows
+    )
 
 
 class _Record(NamedTuple):
@@ -214,19 +266,31 @@ class _Record(NamedTuple):
     commit: str
     source: str
     status: str
+    reason: str
     inputs: str
+    content: str
     revision: int
 
 
 def _records(rows: pd.DataFrame) -> list[_Record]:
     current = rows[rows["current"]]
-    names = ("sample_id", "commit", "source", "status", "inputs_sha256", "revision")
+    names = (
+        *("sample_id", "commit", "source", "status", "reason"),
+        *("inputs_sha256", "content_sha256", "revision"),
+    )
     columns = [current.index.tolist(), *(current[name].tolist() for name in names)]
     return [_Record(*cells) for cells in zip(*columns, strict=True)]
 
 
-def _verdict(old: _Record, new: _Record, ours: Lineage, others: Lineage) -> str:
+def _verdict(
+    here: Mapping[str, _Record],
+    new: _Record,
+    known: Collection[tuple[str, str]],
+    ours: Lineage,
+    others: Lineage,
+) -> str:
     """ "there", "newer" or "differs": how their row stands to ours of the same key."""
+    old = here[new.sample_id]
     if new.commit == old.commit:
         return "there"
     order = _order(old.commit, new.commit, new.source, ours, others) if new.source == old.source else 0
@@ -234,15 +298,26 @@ def _verdict(old: _Record, new: _Record, ours: Lineage, others: Lineage) -> str:
         return "newer" if order > 0 else "there"
     if new.inputs == old.inputs and new.status == old.status:
         return "there"
-    # A linked sample counts as the one it names until the user says otherwise.
     if old.status == "linked":
-        return "there"
+        was_here = (new.sample_id, new.commit) in known
+        return "there" if new.status != "ok" or was_here or _is_linked_row(old, new, here) else "differs"
     # As in an append: what was computed replaces a failure, never the other way round.
     if old.status == "failed" and new.status != "failed":
         return "newer"
     if new.status != "ok" and (old.status != "ok" or new.inputs in ("", old.inputs)):
         return "there"
     return "differs"
+
+
+def _is_linked_row(link: _Record, new: _Record, here: Mapping[str, _Record]) -> bool:
+    """Whether nothing has changed in a row since its sample was linked: it counts as the one it names.
+
+    A link that was never read is confirmed by equal content, as in an append.
+    """
+    if link.inputs:
+        return new.inputs == link.inputs
+    end = here.get(named_sample(link.reason))
+    return end is not None and end.status == "ok" and end.content == new.content
 
 
 def _order(own_commit: str, commit: str, source: str, ours: Lineage, others: Lineage) -> int:

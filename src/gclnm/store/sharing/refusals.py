@@ -96,14 +96,25 @@ def selection_problems(
 
 
 def row_problems(name: str, decision: Decision) -> list[GclnmError]:
-    """Rows of one key that differ, while nothing says which is right."""
-    if not decision.differing:
-        return []
-    return [
-        StoreError(
-            f"{len(decision.differing)} rows are in both stores with other inputs",
-            where=f"set {name!r}: samples {shown(list(decision.differing))}",
-            fix='Pass prefer="own" or prefer="other"; explain() shows either.',
-            code="rows-differ",
+    """Rows of one key that differ, and links that would lead to no row, while nothing says which is right."""
+    found: list[GclnmError] = []
+    if decision.differing:
+        found.append(
+            StoreError(
+                f"{len(decision.differing)} rows are in both stores with other inputs",
+                where=f"set {name!r}: samples {shown(list(decision.differing))}",
+                fix='Pass prefer="own" or prefer="other"; explain() shows either.',
+                code="rows-differ",
+            )
         )
-    ]
+    if decision.astray:
+        found.append(
+            StoreError(
+                f"{len(decision.astray)} samples would be linked in a ring, or to one that is not there",
+                where=f"set {name!r}: samples {shown(list(decision.astray))}",
+                fix='Pass prefer="own" or prefer="other"; if one store has the ring itself (check() says so),'
+                " leave these samples out with where=.",
+                code="rows-differ",
+            )
+        )
+    return found

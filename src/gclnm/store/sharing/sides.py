@@ -76,8 +76,13 @@ def _groups(root: zarr.Group) -> dict[str, zarr.Group]:
 def _with_wanted(frame: pd.DataFrame, wanted: NDArray[np.bool_]) -> pd.DataFrame:
     """Current rows that are asked for; one that stands for another sample comes only with that one."""
     wanted = wanted & frame["current"].to_numpy(dtype=bool)
-    coming = {"", *frame["sample_id"][wanted]}
-    return frame.assign(wanted=wanted & [named_sample(reason) in coming for reason in frame["reason"]])
+    named = frame["reason"].map(named_sample)
+    while True:
+        coming = wanted & named.isin(["", *frame["sample_id"][wanted]]).to_numpy(dtype=bool)
+        # Without one of them, the next link of a chain names a sample that does not come, too.
+        if (coming == wanted).all():
+            return frame.assign(wanted=wanted)
+        wanted = coming
 
 
 def check(ours: Ours, theirs: Theirs, prefer: Prefer) -> None:

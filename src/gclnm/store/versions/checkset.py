@@ -13,8 +13,10 @@ import zarr
 from gclnm._version import __version__
 from gclnm.errors import GclnmError
 from gclnm.schemas.features import STATUS, out_of_bounds
+from gclnm.store.chains import astray
 from gclnm.store.features import read_selections
 from gclnm.store.layout import DIAGNOSTIC, FEATURE_TEXTS, ROW_ARRAYS, TEXT
+from gclnm.store.links import named_sample
 from gclnm.store.versions.findings import OTHER_TOOL, REPORT, RESTORE, Findings
 
 if TYPE_CHECKING:
@@ -81,6 +83,7 @@ def check_set(name: str, group: zarr.Group, records: Records, found: Findings, *
         if (column := _column(where, key, item, found)) is not None
     }
     _check_keys(where, columns, found)
+    _check_links(where, columns, found)
     _check_texts(where, columns, records, found)
     if values:
         _check_values(where, stored, labels, columns, found)
@@ -222,6 +225,21 @@ def _check_keys(where: str, columns: Mapping[str, NDArray[Any]], found: Findings
     _report(doubled, keys, "double", "more than one revision is current", place, found)
     lost = (columns["current"] != last) & ~doubled
     _report(lost, keys, "current", "the last revision is not the current one", place, found)
+
+
+def _check_links(where: str, columns: Mapping[str, NDArray[Any]], found: Findings) -> None:
+    """Every linked sample counts as one that has a row."""
+    if not {"sample_id", "current", "status", "reason"} <= columns.keys():
+        return
+    current = columns["current"].astype(bool)
+    keys = columns["sample_id"]
+    linked = np.flatnonzero(current & (columns["status"] == "linked"))
+    links = {str(keys[i]): named_sample(str(columns["reason"][i])) for i in linked}
+    lost = astray(links, set(keys[current])) if links else {}
+    wrong = np.zeros(len(keys), dtype=bool)
+    wrong[[i for i in linked if str(keys[i]) in lost]] = True
+    say = "they are linked in a ring, or to a sample that is not there"
+    _report(wrong, keys, "link", say, f"{where}, rows of", found)
 
 
 def _check_texts(where: str, columns: Mapping[str, NDArray[Any]], records: Records, found: Findings) -> None:
