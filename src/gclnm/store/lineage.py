@@ -80,6 +80,8 @@ class Lineage:
         snapshots.reverse()
         self.store_id = _store_id(repository.root(snapshot or repository.tip()), snapshots)
         self.origins: dict[str, Origin] = {}
+        # The place in the store's history of the commit that wrote each clinical table last.
+        self.tables: dict[str, int] = {}
         self._spans: dict[str, list[tuple[int, str]]] = {}
         for number, item in enumerate(snapshots, 1):
             record = item.metadata
@@ -89,6 +91,8 @@ class Lineage:
                 self.origins[commit] = Origin(
                     str(known["store_id"]), int(known["number"]), str(known["time"]), dict(known["versions"])
                 )
+            wrote = [record["table"]] if record.get("table") else record.get("tables") or ()
+            self.tables.update({str(name): number for name in wrote})
             if record.get("stop", 0) > record.get("start", 0):
                 self._spans.setdefault(str(record["generation"]), []).append((record["start"], item.id))
 

@@ -345,6 +345,8 @@ class FeatureStore(StoreReader):
     ) -> TableReport:
         """Store a clinical table in one commit; a table of this name becomes its next version.
 
+        Rows of patients whom a merge brought stay when the new table does not name them.
+
         Patient ids are matched to those of the images: as written, then normalised (full-width digits,
         ``12.0``), then without leading zeros where that is unique on both sides. No dates, names,
         addresses, numbers of persons or free text enter a store: such columns are refused.
@@ -381,6 +383,8 @@ class FeatureStore(StoreReader):
         InputError
             When keys repeat, ids are ambiguous or none matches, or columns cannot be stored; all
             columns in one error. Nothing is written.
+        StoreError
+            When rows that a merge brought have other keys or kinds of columns.
         ReadError
             When the file cannot be read.
 

@@ -12,7 +12,7 @@ from gclnm.store.clinical.tables import existing_table
 from gclnm.store.layout import ROW_ARRAYS, Arrays, arrays, coordinates
 from gclnm.store.parts import Columns
 from gclnm.store.read import Where, matching, names_in
-from gclnm.store.sharing.clinical import ORIGINS, StoredTable
+from gclnm.store.sharing.clinical import NUMBERS, ORIGINS, StoredTable
 
 if TYPE_CHECKING:
     import zarr
@@ -69,7 +69,8 @@ def wanted_part(
     else:
         wanted = frame["patient_id"].isin(list(coming)).to_numpy(dtype=bool)
     origins = {names[old]: table.source(old) for old in table.frame["patient_id"][wanted]}
-    about = {**table.about, ORIGINS: origins}
+    numbers = {names[old]: table.number(old) for old in table.frame["patient_id"][wanted]}
+    about = {**table.about, ORIGINS: origins, NUMBERS: numbers}
     return StoredTable(table.name, frame[wanted], about, table.store_id)
 
 

@@ -41,7 +41,7 @@ class Ours:
         self.lineage = Lineage(repository)
         self.groups = _groups(root)
         self.rows = {name: row_frame(group, self.lineage) for name, group in self.groups.items()}
-        self.tables = stored_tables(root, self.lineage.store_id)
+        self.tables = stored_tables(root, self.lineage)
 
 
 class Theirs:
@@ -56,7 +56,7 @@ class Theirs:
         self.groups = _groups(root)
         frames = {name: row_frame(group, self.lineage) for name, group in self.groups.items()}
         wanted = wanted_rows(self.groups, where)
-        tables = stored_tables(root, self.lineage.store_id)
+        tables = stored_tables(root, self.lineage)
         known = {str(patient) for frame in frames.values() for patient in frame["patient_id"] if patient}
         known |= {str(patient) for table in tables.values() for patient in table.frame["patient_id"]}
         names = renamed(patients, known)
