@@ -110,12 +110,39 @@ def test_a_row_without_content_and_a_failed_one_have_no_twins(
     assert not store.offer("ct", recipe, [failed]).refused
 
 
-def test_a_twin_whose_contour_was_corrected_since_is_no_twin(
-    store: FeatureStore, recipe: Recipe, row: RowMaker, first: Row, twin: Row
+@pytest.mark.parametrize("together", [True, False])
+def test_a_twin_whose_contour_was_corrected_since_is_named(
+    store: FeatureStore, recipe: Recipe, row: RowMaker, first: Row, twin: Row, together: bool
 ) -> None:
     store.append("ct", recipe, [first])
     corrected = of_series(row("a1", patient_id="A", inputs="2"), "1.2")
-    assert not store.offer("ct", recipe, [corrected, twin]).refused
+    for rows in [[corrected, twin]] if together else [[corrected], [twin]]:
+        taken = store.offer("ct", recipe, rows)
+    assert status(store) == {"a1": "ok", "x1": "failed"}
+    assert same_as(store) == {"x1": "a1"}
+    assert taken.refused[0].reason.endswith("are those of an earlier revision of sample a1")
+
+
+@pytest.mark.parametrize("reopened", [True, False])
+def test_the_content_of_a_linked_sample_names_the_one_that_it_counts_as(
+    store: FeatureStore, recipe: Recipe, row: RowMaker, first: Row, reopened: bool
+) -> None:
+    own = of_series(row("x1", patient_id="X"), "9.8")
+    store.append("ct", recipe, [first, own])
+    store.link("ct", {"x1": "a1"})
+    if reopened:
+        store._indices.clear()
+    store.append("ct", recipe, [of_series(row("y1", patient_id="Y"), "7.7", own)])
+    assert same_as(store) == {"x1": "a1", "y1": "a1"}
+    assert status(store)["y1"] == "failed"
+
+
+def test_a_sample_that_returns_to_what_it_was_is_no_twin_of_one_that_was_called_different(
+    store: FeatureStore, recipe: Recipe, row: RowMaker, first: Row, twin: Row
+) -> None:
+    store.offer("ct", recipe, [first, twin], distinct={"x1"})
+    store.append("ct", recipe, [of_series(row("x1", patient_id="X", inputs="2"), "9.8")])
+    assert not store.offer("ct", recipe, [twin]).refused
     assert status(store) == {"a1": "ok", "x1": "ok"}
 
 
@@ -262,4 +289,4 @@ def test_looking_for_twins_costs_little_in_a_large_set(
     index = store._index("ct")
     stored = dict.fromkeys(arrays(group), None)
     fresh = [row("d"), row("e")]
-    assert links.screened(stored, index, index.at(group), fresh).rows == tuple(fresh)  # type: ignore[arg-type]
+    assert links.screened(stored, index.look(group), fresh).rows == tuple(fresh)  # type: ignore[arg-type]

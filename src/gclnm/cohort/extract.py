@@ -27,7 +27,7 @@ from gclnm.cohort.tasks import (
     require_unique,
     run_task,
 )
-from gclnm.cohort.twins import SameAs, known_links, settle, twins_of
+from gclnm.cohort.twins import SameAs, settle, twins_of
 from gclnm.errors import ClusterError, GclnmError, InputError, StoreError
 from gclnm.images.sample import Sample
 
@@ -143,10 +143,13 @@ def extract(
     elif isinstance(store, str | Path):
         store = open_store(str(store))
     name = name or recipe.name
-    # Asked before a new version takes the place of the set: its links stay true.
-    earlier = known_links(store)
+    # Asked before a new version takes the place of the set: its links stay true, and wrong ones are
+    # refused before anything is written.
+    settled = settle(rows_to_be, store, name, same_as, fresh=_will_be_fresh(store, name, recipe, replace))
     store.create(name, recipe, replace=replace)
-    distinct = settle(rows_to_be, store, name, same_as, earlier)
+    if settled.links:
+        store.link(name, settled.links, coords={sample.sample_id: sample.coords for sample in rows_to_be})
+    distinct = settled.distinct
     recall = Recall(rows_to_be, recipe)
     work = todo(
         rows_to_be,
@@ -177,6 +180,13 @@ def extract(
         commit=store.commit,
         peak_mb=ledger.peak_mb,
     )
+
+
+def _will_be_fresh(store: FeatureStore, name: str, recipe: Recipe, replace: bool) -> bool:
+    """Whether the set is new, or a new version will take its place."""
+    sets = store.sets()
+    made_with = sets.loc[sets["set"] == name, "recipe_id"]
+    return made_with.empty or (replace and not recipe.id.startswith(made_with.item()))
 
 
 def _compute(

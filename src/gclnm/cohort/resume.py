@@ -58,7 +58,8 @@ def todo(
     A row whose coordinates have changed (a phase was corrected, a time point assigned) is computed
     again, so that the new ones come into the store with it. Of the others a row, computed or failed,
     is left without reading its files when ``unchanged`` knows them, with the input hash of the row.
-    A linked sample is left where the run has the one that it counts as.
+    A linked sample is left where the run has the one that it counts as. A row that a linked sample has
+    corrected is left too, while the files of its own sample are what they were before.
 
     Parameters
     ----------
@@ -82,6 +83,8 @@ def todo(
     same = {key: row.inputs_sha256 for key, row in _rows(there, rows) if key not in compute | counted}
     leave = {key for key, inputs in same.items() if inputs and (unchanged or {}).get(key) == inputs}
     leave |= {key for key in same if rows[key].status == "failed" and not same[key] and key in unread}
+    outdated = store._outdated(name)
+    leave |= {key for key in same if (unchanged or {}).get(key) in outdated.get(key, ())}
     failed = {key for key in same if rows[key].status == "failed"}
     return Todo(
         samples=tuple(s for s in samples if s.sample_id not in leave | counted),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from os import PathLike
 from typing import TYPE_CHECKING, TypeAlias
 
 from gclnm.errors import InputError
+from gclnm.store.links import check_links
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -14,14 +16,16 @@ if TYPE_CHECKING:
     from gclnm.images.sample import Sample
     from gclnm.store.store import FeatureStore
 
-__all__ = ["SameAs", "known_links", "settle", "twins_of"]
+__all__ = ["SameAs", "Settled", "settle", "twins_of"]
 
 SameAs: TypeAlias = "Mapping[str, str] | pd.DataFrame | str | PathLike[str] | None"
 COLUMNS = ("sample_id", "same_as", "patient_id", "same_patient_id", "roi", "set")
 
 
-def pairs_of(same_as: SameAs) -> dict[str, str]:
+def pairs_of(same_as: SameAs, name: str = "") -> dict[str, str]:
     """``same_as`` as a dictionary; a table, or a CSV file, gives its columns sample_id and same_as.
+
+    A table that has a column ``set`` gives the rows of the set of this name alone; without a name all.
 
     Raises
     ------
@@ -48,6 +52,8 @@ def pairs_of(same_as: SameAs) -> dict[str, str]:
                 f"the table of same_as= has no column {' and '.join(sorted(missing))}",
                 fix="Take it from .twins of a run.",
             )
+        if name and "set" in table.columns:
+            table = table[table["set"] == name]
         pairs = dict(zip(table["sample_id"], table["same_as"], strict=True))
     else:
         raise InputError(
@@ -64,7 +70,7 @@ def pairs_of(same_as: SameAs) -> dict[str, str]:
     return pairs
 
 
-def known_links(store: FeatureStore) -> dict[str, str]:
+def _known_links(store: FeatureStore) -> dict[str, str]:
     """Every link that a set of the store holds."""
     found: dict[str, str] = {}
     for name in store.sets()["set"]:
@@ -74,31 +80,48 @@ def known_links(store: FeatureStore) -> dict[str, str]:
     return found
 
 
+@dataclass(frozen=True)
+class Settled:
+    """What is known of the samples of a run before it starts.
+
+    Parameters
+    ----------
+    links
+        Links that the set does not hold yet, from a sample to the one that it is.
+    distinct
+        Samples that the user calls truly different.
+    """
+
+    links: Mapping[str, str]
+    distinct: frozenset[str]
+
+
 def settle(
-    samples: Sequence[Sample],
-    store: FeatureStore,
-    name: str,
-    same_as: SameAs,
-    earlier: Mapping[str, str],
-) -> frozenset[str]:
-    """Store what is new of the links; the samples that the user calls truly different.
+    samples: Sequence[Sample], store: FeatureStore, name: str, same_as: SameAs, *, fresh: bool
+) -> Settled:
+    """What the user says about the samples, and what other sets know of them; nothing is written.
+
+    Links that other sets hold, or the set that this one replaces, hold for samples that this set has no
+    row of yet. Sets may contradict each other, and the user may contradict them: links of theirs that
+    would close a ring are dropped.
 
     Parameters
     ----------
     same_as
         What the user says: a sample to the one that it is, or to itself when it is a different one.
-    earlier
-        Links that other sets hold, or the set that this one replaces. They hold for samples that
-        this set has no row of yet.
+    fresh
+        Whether the set will be empty when the links are written.
 
     Raises
     ------
     InputError
-        When ``same_as`` says nothing about these samples, or names samples nobody knows.
+        When ``same_as`` says nothing about these samples, or, for a fresh set, names samples nobody
+        knows or links some in a ring; a set that is there looks at its rows when it links.
     """
     asked = pairs_of(same_as)
+    earlier = _known_links(store)
     if not asked and not earlier:
-        return frozenset()
+        return Settled({}, frozenset())
     mine = {sample.sample_id: sample.coords for sample in samples}
     meant = {key: other for key, other in asked.items() if key in mine}
     if asked and not meant:
@@ -108,16 +131,30 @@ def settle(
             fix="Its column sample_id holds the new samples, same_as those that the store knows.",
             code="no-match",
         )
-    there = set(store.keys(name)["sample_id"])
-    links = {
+    said = {key: other for key, other in meant.items() if key != other}
+    keys = store.keys(name)
+    held = keys.iloc[:0] if fresh else keys
+    there = dict(zip(held["sample_id"], held["same_as"].where(held["status"] == "linked", ""), strict=True))
+    inherited = {
         key: other
         for key, other in earlier.items()
         if key in mine and key not in asked and key not in there and (other in there or other in mine)
     }
-    links |= {key: other for key, other in meant.items() if key != other}
-    if links:
-        store.link(name, links, coords=mine)
-    return frozenset(key for key, other in meant.items() if key == other)
+    everything = there | inherited | said
+    links = {key: other for key, other in inherited.items() if not _returns(key, everything)} | said
+    if fresh:
+        check_links(links, mine)
+    return Settled(links, frozenset(meant).difference(said))
+
+
+def _returns(sample_id: str, links: Mapping[str, str]) -> bool:
+    """Whether a chain of links leads back to where it began."""
+    seen: set[str] = set()
+    at = links.get(sample_id, "")
+    while at and at not in seen:
+        seen.add(at)
+        at = links.get(at, "")
+    return sample_id in seen
 
 
 def twins_of(samples: Sequence[Sample], store: FeatureStore, name: str) -> pd.DataFrame:

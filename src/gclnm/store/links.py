@@ -22,11 +22,22 @@ if TYPE_CHECKING:
 
     from gclnm.images.sample import Coordinate
     from gclnm.pipeline import Row
-    from gclnm.store.keys import Key, KeyIndex
+    from gclnm.store.keys import Held, Key, KeyIndex
     from gclnm.store.layout import Arrays
     from gclnm.store.repository import Note, Repository
 
-__all__ = ["HELD_BACK", "Screened", "Taken", "end_of", "link", "named_sample", "screened"]
+__all__ = [
+    "HELD_BACK",
+    "Screened",
+    "Taken",
+    "are_twins",
+    "check_links",
+    "end_of",
+    "link",
+    "named_sample",
+    "refusal",
+    "screened",
+]
 
 SAME_CONTENT = "same-content"
 SAME_AS = "same-as"
@@ -83,11 +94,17 @@ def named_sample(reason: str) -> str:
     return reason.rpartition(" ")[2]
 
 
-def _refusal(row: Row, other: str) -> Row:
-    """The failed row in place of one whose content another sample has."""
-    error = InputError(
-        f"its voxels, grid and mask are those of sample {other}", code=SAME_CONTENT, fix=HELD_BACK
+def refusal(other: str, now: bool = True) -> InputError:
+    """Why a row is held back whose content another sample has, now or in an earlier revision."""
+    whose = "sample" if now else "an earlier revision of sample"
+    return InputError(
+        f"its voxels, grid and mask are those of {whose} {other}", code=SAME_CONTENT, fix=HELD_BACK
     )
+
+
+def _refused(row: Row, other: str, now: bool) -> Row:
+    """The failed row in place of one whose content another sample has."""
+    error = refusal(other, now)
     return replace(_empty(row), status="failed", reason=error.reason, fix=error.fix)
 
 
@@ -111,16 +128,18 @@ def end_of(sample_id: str, keys: Mapping[str, Key]) -> str:
 
 def screened(
     stored: Arrays,
-    index: KeyIndex,
-    keys: Mapping[str, Key],
+    keys: Held,
     rows: Sequence[Row],
     distinct: Collection[str] = (),
 ) -> Screened:
     """Rows as they may be written: held back where another sample has their content.
 
     Two rows on one volume (two readers, two names of one ROI) are no twins, whatever their contours.
+    What a sample had in an earlier revision counts, and so does what a linked one has: a second export
+    may have been made before the correction.
     A linked sample's row is left out where nothing has changed since; otherwise it becomes the next
-    revision of the row that the sample counts as, beside the link with what it was read from.
+    revision of the row that the sample counts as, beside the link with what it was read from. Such a
+    correction stays: the files of the sample itself, as they were before it, do not undo it.
 
     Parameters
     ----------
@@ -128,7 +147,7 @@ def screened(
         Samples that the user calls truly different; they leave their links.
     """
     offered = {row.sample_id: row for row in rows}
-    twins = _Twins(stored, index, keys, offered)
+    twins = _Twins(stored, keys, offered)
     kept: list[tuple[int, Row]] = []
     spoken = set(offered)
     refused = []
@@ -140,9 +159,11 @@ def screened(
             kept += [(place, made) for made in _as_counted(row, old, end, stored, keys, end in spoken)]
             spoken |= {made.sample_id for _, made in kept[-2:]}
             continue
+        if not free and keys.is_outdated(row.sample_id, row.inputs_sha256):
+            continue
         other = "" if free or row.status != "ok" or _has_it(row, old) else twins.of(row)
         if other:
-            row = _refusal(row, other)
+            row = _refused(row, other, twins.now(row, other))
             refused.append(row)
         twins.add(row)
         kept.append((place, row))
@@ -180,10 +201,8 @@ def _has_it(row: Row, key: Key | None) -> bool:
 class _Twins:
     """Other samples with the content of a row: those of the set, and those of the batch before it."""
 
-    def __init__(
-        self, stored: Arrays, index: KeyIndex, keys: Mapping[str, Key], offered: Mapping[str, Row]
-    ) -> None:
-        self._index, self._keys, self._offered = index, keys, offered
+    def __init__(self, stored: Arrays, keys: Held, offered: Mapping[str, Row]) -> None:
+        self._keys, self._offered = keys, offered
         there = list(dict.fromkeys(other for row in offered.values() for other in self._there(row)))
         found = coords_at(stored, [keys[other].position for other in there], (*VOLUME, *MADE, *LIKE))
         self._coords: dict[str, Mapping[str, Coordinate]] = dict(zip(there, found, strict=True))
@@ -198,25 +217,34 @@ class _Twins:
     def of(self, row: Row) -> str:
         """The sample that the row would double; empty: none."""
         others = [*self._there(row), *self._batch.get(row.content_sha256, ())]
-        twins = [other for other in others if self._is_twin(row.coords, self._coords[other])]
+        twins = [other for other in others if are_twins(row.coords, self._coords[other])]
         like = _texts(row.coords, LIKE)
-        return min(twins, key=lambda other: _texts(self._coords[other], LIKE) != like, default="")
+        twin = min(twins, key=lambda other: _texts(self._coords[other], LIKE) != like, default="")
+        return twin if twin in self._batch.get(row.content_sha256, ()) else end_of(twin, self._keys)
 
-    @staticmethod
-    def _is_twin(mine: Mapping[str, Coordinate], other: Mapping[str, Coordinate]) -> bool:
-        return _texts(mine, VOLUME) != _texts(other, VOLUME) and _texts(mine, MADE) == _texts(other, MADE)
+    def now(self, row: Row, other: str) -> bool:
+        """Whether the sample has the content still when this batch is written."""
+        coming = self._offered.get(other)
+        if coming is not None and coming.status == "ok":
+            return coming.content_sha256 == row.content_sha256
+        return _has_it(row, self._keys.get(other))
 
     def _there(self, row: Row) -> list[str]:
-        """Samples whose current row has the content, and keeps it when this batch is written."""
+        """Samples that have or had the content, and count as a computed row that is not this one's."""
         if row.status != "ok" or not row.content_sha256:
             return []
-        same = []
-        for other in self._index.with_content(row.content_sha256):
-            key, coming = self._keys.get(other), self._offered.get(other)
-            stays = coming is None or coming.content_sha256 == row.content_sha256
-            if other != row.sample_id and stays and _has_it(row, key):
-                same.append(other)
-        return same
+        having = self._keys.with_content(row.content_sha256)
+        # A sample that goes back to what it once had was looked at when it first came with it.
+        if row.sample_id in having:
+            return []
+        ends = {other: end_of(other, self._keys) for other in having}
+        counted = {end for end in ends.values() if end and self._keys[end].status == "ok"}
+        return [other for other in having if ends[other] in counted - {row.sample_id}]
+
+
+def are_twins(mine: Mapping[str, Coordinate], other: Mapping[str, Coordinate]) -> bool:
+    """Whether rows of one content lie on different volumes, and were made of them in the same way."""
+    return _texts(mine, VOLUME) != _texts(other, VOLUME) and _texts(mine, MADE) == _texts(other, MADE)
 
 
 def _texts(coords: Mapping[str, Coordinate], names: Sequence[str]) -> tuple[str, ...]:
@@ -274,6 +302,17 @@ def _check(
                 fix=fix,
                 code="bad-link",
             )
+
+
+def check_links(same_as: Mapping[str, str], coords: Mapping[str, Mapping[str, Coordinate]]) -> None:
+    """Refuse links that a set without rows would refuse.
+
+    Raises
+    ------
+    InputError
+        When a link leads to itself, or to or from a sample that has no coordinates here.
+    """
+    _check({sample_id: _end(sample_id, same_as, {}) for sample_id in same_as}, {}, coords)
 
 
 def link(

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import zarr
 
+    from gclnm.cohort.twins import SameAs
     from gclnm.images.sample import Coordinate
     from gclnm.pipeline import Row
     from gclnm.recipe.recipe import Recipe
@@ -65,8 +66,8 @@ def open_store(url: str | PathLike[str], *, mode: Mode = "a", storage: Any = Non
     Notes
     -----
     Any number of processes may write at once. On a folder they wait for each other's lock, for up to
-    five minutes. On S3 nothing locks: a writer that was overtaken looks at the newest state again, up
-    to 50 times. A request to S3 that fails is repeated for about ten seconds (with Icechunk 1, which
+    five minutes. On S3 nothing locks: a writer that was overtaken looks at the newest state again, for
+    up to ten minutes. A request to S3 that fails is repeated for about ten seconds (with Icechunk 1, which
     comes with Python 3.11, up to a minute) and given up after three minutes of silence (with Icechunk
     1 ten minutes a commit). After an error the same rows may be offered again: those that arrived are
     known and are not written twice.
@@ -189,7 +190,7 @@ class FeatureStore(StoreReader):
             else:
                 check_spec(group, name, spec)
             stored, keys = arrays(group), self._index(name).look(group)
-            clear = screened(stored, self._index(name), keys, rows, distinct)
+            clear = screened(stored, keys, rows, distinct)
             choice = choose(stored, keys, clear.rows)
             news = [clear.rows[index] for index in choice.indices]
             places = [clear.places[index] for index in choice.indices]
@@ -217,7 +218,7 @@ class FeatureStore(StoreReader):
     def link(
         self,
         name: str,
-        same_as: Mapping[str, str],
+        same_as: SameAs,
         *,
         coords: Mapping[str, Mapping[str, Coordinate]] | None = None,
     ) -> str | None:
@@ -232,7 +233,9 @@ class FeatureStore(StoreReader):
         name
             Name of the set.
         same_as
-            ``sample_id`` to the ``sample_id`` of the row that counts.
+            ``sample_id`` to the ``sample_id`` of the row that counts; or a table with these columns
+            (sample_id, same_as), as ``.twins`` of a run or a merge, of which the rows of this set are
+            taken, or a CSV file of one.
         coords
             Coordinates of samples that the set has no row of.
 
@@ -246,7 +249,10 @@ class FeatureStore(StoreReader):
         InputError
             When links make a ring, or name samples that are not known; all are named.
         """
-        return link(self._repository, self._index(name), name, same_as, coords or {})
+        from gclnm.cohort.twins import pairs_of
+
+        pairs = pairs_of(same_as, name)
+        return link(self._repository, self._index(name), name, pairs, coords or {})
 
     def merge(
         self,
@@ -255,6 +261,7 @@ class FeatureStore(StoreReader):
         patients: Patients = None,
         where: Where = None,
         prefer: Prefer = None,
+        distinct: Collection[str] = (),
     ) -> Merge:
         """Bring the rows of another store, one atomic commit a set; both keep what they hold.
 
@@ -262,6 +269,9 @@ class FeatureStore(StoreReader):
         digests and coordinates as they are. `explain` and `log` tell which store and commit each row
         was first written in. Merging again brings what is new since, and replaces rows that the other
         store has replaced since. Tables and selections come along.
+
+        A row with the voxels, grid and mask of a sample that is here under another key comes as a failed
+        row (``same-content``) that names it, as in a run; ``.twins`` lists them, for `link`.
 
         Parameters
         ----------
@@ -277,6 +287,9 @@ class FeatureStore(StoreReader):
         prefer
             ``"own"`` or ``"other"``: which row stays current where both stores have a sample with
             other inputs and neither row comes from the other's store.
+        distinct
+            ``sample_id`` (as in ``.twins``) of rows that are truly different from the sample whose
+            content they have: they come with their values.
 
         Returns
         -------
@@ -296,7 +309,7 @@ class FeatureStore(StoreReader):
         from gclnm.store.sharing.merge import merge
 
         opened = other if isinstance(other, FeatureStore) else open_store(other, mode="r")
-        return merge(self._repository, opened._repository, patients, where, prefer)
+        return merge(self._repository, opened._repository, patients, where, prefer, distinct)
 
     def compact(self, name: str) -> str | None:
         """Rewrite the values of a set so that single features of all rows are read fast.

@@ -206,18 +206,58 @@ def test_more_rows_than_a_batch_come_whole(recipe, row, monkeypatch):
     assert len(ours.keys("ct")) == 12
 
 
-def test_one_image_measured_in_both_places_is_told_and_can_be_linked(ours, recipe, row):
+def doubled(recipe, row):
+    """Another hospital with one image of ours under another name."""
     there = row("c1", patient_id="C1")
-    theirs = made(
-        recipe, [replace(there, content_sha256=row("a1").content_sha256), row("c2", patient_id="C2")]
-    )
+    both = [replace(there, content_sha256=row("a1").content_sha256), row("c2", patient_id="C2")]
+    return made(recipe, both)
+
+
+def status(store):
+    return store.keys("ct").set_index("sample_id").status.to_dict()
+
+
+def test_one_image_measured_in_both_places_is_held_back_and_can_be_linked(ours, recipe, row):
+    theirs = doubled(recipe, row)
     result = ours.merge(theirs)
     assert result.twins.values.tolist() == [["ct", "c1", "C1", "a1", "A1"]]
-    assert "1 rows have the content of rows of ours under another key" in repr(result)
-    ours.link("ct", dict(zip(result.twins.sample_id, result.twins.same_as, strict=True)))
+    assert "store.link('ct', merged.twins)" in repr(result)
+    assert status(ours) == {"a1": "ok", "a2": "ok", "c1": "failed", "c2": "ok"}
+    assert np.isnan(cells(ours, "c1", "value")[0]).all()
+    assert result.sets.failed.tolist() == [1]
+    assert ours.check().ok
+    # It is told again as long as nobody has said what it is.
+    again = ours.merge(theirs)
+    assert (again.commits, again.twins.values.tolist()) == ([], result.twins.values.tolist())
+    assert ours.link("ct", again.twins)
+    assert ours.merge(theirs).twins.empty
     # The link is the user's word, and stays.
     assert ours.merge(theirs).commits == []
     assert ours.keys("ct").set_index("sample_id").same_as["c1"] == "a1"
+
+
+@pytest.mark.parametrize("later", [True, False])
+def test_one_that_is_called_different_comes_with_its_values_and_stays(ours, recipe, row, later):
+    theirs = doubled(recipe, row)
+    if later:
+        ours.merge(theirs)
+    result = ours.merge(theirs, distinct=["c1"])
+    assert result.twins.empty
+    assert status(ours)["c1"] == "ok"
+    np.testing.assert_array_equal(cells(ours, "c1", "value"), cells(theirs, "c1", "value"))
+    assert ours.merge(theirs).commits == []
+    assert ours.check().ok
+
+
+def test_the_content_that_a_row_of_ours_had_before_its_correction_is_known(ours, recipe, row):
+    ours.append("ct", recipe, [row("a1", patient_id="A1", inputs="corrected")])
+    assert ours.merge(doubled(recipe, row)).twins.same_as.tolist() == ["a1"]
+
+
+def test_two_readers_of_one_volume_in_two_places_are_no_twins(ours, recipe, row):
+    other = replace(row("c1", patient_id="A1"), content_sha256=row("a1").content_sha256)
+    assert ours.merge(made(recipe, [other]), patients="same").twins.empty
+    assert status(ours)["c1"] == "ok"
 
 
 # --- what is refused

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from gclnm.store.lineage import Lineage
 
 __all__ = [
-    "TWINS",
     "Decision",
     "Patients",
     "Prefer",
@@ -26,14 +25,12 @@ __all__ = [
     "rename",
     "renamed",
     "shown",
-    "twins",
 ]
 
 Patients = Literal["same"] | Mapping[str, str] | Callable[[str], str] | None
 Prefer = Literal["own", "other"] | None
 SHOWN = 5
 COMES = ("new", "newer")
-TWINS = ("set", "sample_id", "patient_id", "same_as", "same_as_patient")
 
 
 @dataclass(frozen=True)
@@ -330,21 +327,6 @@ def _order(own_commit: str, commit: str, source: str, ours: Lineage, others: Lin
             return 0
     mine, other = ours.origins[own_commit].number, others.origins[commit].number
     return (other > mine) - (other < mine)
-
-
-def twins(own: pd.DataFrame | None, coming: pd.DataFrame) -> pd.DataFrame:
-    """Rows that come with the content of a row of ours that has another key: the columns of `TWINS`."""
-    import pandas as pd
-
-    if own is None:
-        return pd.DataFrame(columns=TWINS)
-    keys = ["content_sha256", "sample_id", "patient_id", "source"]
-    sides = [rows[(rows["status"] == "ok") & (rows["content_sha256"] != "")] for rows in (coming, own)]
-    new, old = sides[0][keys], sides[1][sides[1]["current"]][keys]
-    pairs = new.merge(old, on="content_sha256", suffixes=("", "_old"))
-    pairs = pairs[(pairs["sample_id"] != pairs["sample_id_old"]) & (pairs["source"] != pairs["source_old"])]
-    pairs = pairs.rename(columns={"sample_id_old": "same_as", "patient_id_old": "same_as_patient"})
-    return pairs.assign(set="")[list(TWINS)].drop_duplicates("sample_id", ignore_index=True)
 
 
 def problems_of(

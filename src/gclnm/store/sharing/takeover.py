@@ -69,7 +69,8 @@ def _rows(source: zarr.Group, frame: pd.DataFrame) -> list[Row]:
             coords={name: _coordinate(column[at]) for name, column in coords.items()},
             status=row["status"],
             reason=row["reason"],
-            values=values[at],
+            # One that is held back here has its numbers there.
+            values=values[at] if row["status"] == "ok" else np.full(values.shape[1], np.nan),
             diagnostics=diagnostics[at],
             inputs_sha256=row["inputs_sha256"],
             content_sha256=contents[at],
