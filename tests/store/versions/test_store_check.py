@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,21 @@ def folder(tmp_path_factory: pytest.TempPathFactory, recipe: Any, row: Any) -> P
 @pytest.fixture
 def copy(folder: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(folder, tmp_path / "copy"))
+
+
+def test_rows_that_are_ok_without_any_value_are_counted_and_are_no_problem(recipe: Any, row: Any) -> None:
+    store = open_store("memory://")
+    store.append("ct", recipe, [row("a"), row("failed", failed="engine: x")])
+    assert "empty ok rows" not in store.check().seen
+    nothing = np.full(len(recipe.features), np.nan)
+    one = nothing.copy()
+    one[-1] = row("c").values[-1]
+    store.append("ct", recipe, [replace(row("b"), values=nothing), replace(row("c"), values=one)])
+    found = store.check()
+    assert found.ok
+    assert found.seen["empty ok rows"] == 1
+    assert "1 empty ok row)" in repr(found) or "1 empty ok row," in repr(found)
+    assert "empty ok rows" not in store.check(values=False).seen
 
 
 def tamper(path: Path, damage: Damage, **record: Any) -> Check:

@@ -32,7 +32,9 @@ class Check:
     problems
         One row per problem: ``code``, ``what``, ``where``, ``fix``. Empty: the store is whole.
     seen
-        How many sets, rows, features, commits, tags and tables were looked at.
+        How many sets, rows, features, commits, tags and tables were looked at. ``"empty ok rows"``,
+        where there are any, counts rows that are ok without one value: no feature of theirs is defined
+        (skewness of a flat region). That is no problem, but rarely what was meant.
     commit
         The commit that was checked; empty when not even that could be read.
     """
