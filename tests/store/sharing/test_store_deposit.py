@@ -245,7 +245,65 @@ def test_a_number_that_is_a_day_is_a_date():
 
 
 def test_ordinals_follow_days_and_not_letters():
-    assert ordinals(["2021-10-01", "2021-9-30"], ["A", "A"]) == ["T2", "T1"]
+    found = ordinals({"A": ["2021-10-01", "2021-9-30", ""], "B": ["20211001 post", "2021-10-01 pre"]})
+    assert (found["A", "2021-9-30"], found["A", "2021-10-01"]) == ("T1", "T2")
+    assert found["B", "20211001 post"] != found["B", "2021-10-01 pre"]
+    assert len(set(ordinals({"A": ["20211001", "2021-10-01", "2021年10月1日"]}).values())) == 1
+
+
+def test_a_day_of_a_patient_has_one_number_in_all_files(recipe, other_recipe, row, tmp_path):
+    store = open_store("memory://")
+    days = {"s0": "2020-01-01", "s1": "2021-06-01", "s2": "2022-01-01"}
+    rows = [row(key, patient_id="PAT-1", timepoint=day) for key, day in days.items()]
+    store.append("ct", recipe, rows)
+    store.append("fine", other_recipe, rows[1:])
+    made = store.export(tmp_path / "deposit")
+    ct, fine = (read(made, name).set_index("sample_id").timepoint for name in ("ct", "fine"))
+    assert sorted(ct) == ["T1", "T2", "T3"]
+    assert sorted(fine) == ["T2", "T3"]
+    assert (ct[fine.index] == fine).all()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        1234567.0,
+        42.0e3,
+        "病人1234567号",
+        "x1234567y",
+        "１２３４５６７",
+        "Li-1234567",
+        "编号hosp-01到",
+        "P17 liver",
+        "42000",
+    ],
+)
+def test_ids_are_found_as_numbers_in_chinese_and_among_letters(value):
+    guard = Guard(["1234567", "0042000", "HOSP-01", "P17", "7"])
+    assert guard.why_not("x", ["b", value]) == "it holds ids of the store"
+    assert guard.too_short == ("7",)
+    assert guard.why_not("x", ["P1", "P170", "12345678", 42.5, 7.0]) == ""
+
+
+def test_a_deposit_says_what_it_did_not_look_for_and_how_cells_are_to_be_read(recipe, row, tmp_path):
+    store = open_store("memory://")
+    store.append("ct", recipe, [row("sample-1", patient_id="7", roi="=cmd|calc", centre="A")])
+    table = pd.DataFrame(
+        {"patient_id": ["7"], "centre": ["Charite"], "grp": ["sample-1"], "医院名": ["协和"]}
+    )
+    maps = {"centre": {"Charite": "A"}, "grp": {"sample-1": "x"}}
+    store.put_table("c", table, keys=("patient_id", "centre"), values=maps)
+    made = store.export(tmp_path / "deposit")
+    assert made.not_looked_for == ("7",)
+    assert "1 ids are too short to be looked for" in repr(made)
+    readme = (made.folder / "README.md").read_text(encoding="utf-8")
+    assert "too short to be told from other words were not looked for" in readme
+    assert "no names of" not in readme
+    assert "for a formula" in readme
+    told = (made.folder / "tables" / "c.columns.csv").read_text(encoding="utf-8")
+    assert "Charite" not in told
+    assert "sample-1" not in told
+    assert "医院名" not in told
 
 
 def test_a_new_name_is_never_one_that_the_store_has(monkeypatch):

@@ -59,6 +59,8 @@ class Deposit:
         Columns that stayed out, and why: set or table, column, why.
     pseudonyms
         Patient id to the id in the deposit. Only here, in memory: it is written nowhere.
+    not_looked_for
+        Ids of the store that are too short to be told from other words: texts may hold them.
     omitted
         Rows and patients that ``where`` left out, of those that go in without it; None without a
         condition. In memory only, too.
@@ -68,6 +70,7 @@ class Deposit:
     files: pd.DataFrame
     left_out: pd.DataFrame
     pseudonyms: Mapping[str, str] = field(repr=False)
+    not_looked_for: tuple[str, ...] = field(default=(), repr=False, kw_only=True)
     omitted: Omitted | None = field(default=None, repr=False)
 
     def __repr__(self) -> str:
@@ -78,6 +81,9 @@ class Deposit:
         if self.omitted is not None:
             lines.append(f"  {self.omitted.sentence}")
         lines += [f"  left out of {row['of']}: {row['column']} ({row['why']})" for row in self._reasons()]
+        if self.not_looked_for:
+            n = len(self.not_looked_for)
+            lines.append(f"  {n} ids are too short to be looked for in texts (.not_looked_for)")
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
@@ -121,7 +127,10 @@ def export(
     finally:
         shutil.rmtree(part, ignore_errors=True)
     left_out = pd.DataFrame(writer.left_out, columns=["of", "column", "why"])
-    return Deposit(target, files, left_out, dict(writer.names.patients), writer.omitted(where))
+    short = writer.guard.too_short
+    return Deposit(
+        target, files, left_out, dict(writer.names.patients), writer.omitted(where), not_looked_for=short
+    )
 
 
 def _refuse_used(target: Path) -> None:
@@ -193,10 +202,11 @@ class _Writer:
             )
         ids = self._ids()
         self.names = Pseudonyms(ids)
-        self._guard = Guard(ids)
+        self.guard = Guard(ids)
         for name, (letter, _) in CODED.items():
             found = [self._texts(data, name) for data in self._sets.values() if name in data.coords]
             self.names.number(letter, (value for texts in found for value in texts))
+        self._days = ordinals(self._time_points())
         self.left_out: list[tuple[str, str, str]] = []
         self._about: dict[str, dict[str, Any]] = {}
 
@@ -224,6 +234,28 @@ class _Writer:
             patients = self._texts(rows, "patient_id") if "patient_id" in rows.coords else [""] * len(samples)
             pairs += [(patient, key in taken) for patient, key in zip(patients, samples, strict=True)]
         return omitted(pairs)
+
+    def _time_points(self) -> dict[str, set[str]]:
+        """Every time point of a patient in the sets and tables that go in, of columns that hold dates."""
+        columns: list[tuple[list[str], list[str]]] = []
+        known: set[str] = set()
+        for data in self._sets.values():
+            named = "patient_id" in data.coords
+            patients = self._texts(data, "patient_id") if named else [""] * data.sizes["sample"]
+            known.update(patients)
+            if "timepoint" in data.coords:
+                columns.append((patients, self._texts(data, "timepoint")))
+        for name in table_names(self._root):
+            frame = read_table(self._root, name)[0]
+            if "timepoint" in frame:
+                frame = frame[frame["patient_id"].isin(list(known))]
+                columns.append((frame["patient_id"].tolist(), [str(value) for value in frame["timepoint"]]))
+        found: dict[str, set[str]] = {}
+        for patients, values in columns:
+            if any(map(is_date, values)):
+                for patient, value in zip(patients, values, strict=True):
+                    found.setdefault(patient, set()).add(value)
+        return found
 
     @staticmethod
     def _texts(data: xr.Dataset, name: str) -> list[str]:
@@ -285,12 +317,13 @@ class _Writer:
         if key == "patient_id":
             return [self.names.patient(text) for text in texts]
         if key == "timepoint" and any(map(is_date, texts)):
-            return ordinals(texts, [str(patient) for patient in patients])
+            pairs = zip(map(str, patients), texts, strict=True)
+            return [self._days[pair] if pair[1] else "" for pair in pairs]
         if key == "roi_instance" and all(NUMBER.fullmatch(text) for text in texts):
             return values
         if key in CODED and self.names.has_codes(CODED[key][0], texts):
             return [self.names.code(CODED[key][0], text) for text in texts]
-        why = "its values have no code in the sets" if key in CODED else self._guard.why_not(key, values)
+        why = "its values have no code in the sets" if key in CODED else self.guard.why_not(key, values)
         if why:
             self.left_out.append((of, key, why))
             return None
@@ -339,12 +372,19 @@ class _Writer:
                 "column": column["name"],
                 "kind": "key" if column["name"] in about["keys"] else column["kind"],
                 "header": column["header"],
-                "values": ", ".join(f"{old}={new}" for old, new in column.get("values") or []),
+                "values": self._value_map(column),
             }
             for column in read_about(self._root, name)["columns"]
             if column["name"] in columns
         ]
         self._files.csv(f"{label}.columns.csv", pd.DataFrame(told))
+
+    def _value_map(self, column: Mapping[str, Any]) -> str:
+        """What the cells of a column were before; nothing where that may say who or where."""
+        pairs = column.get("values") or []
+        if column["name"] in CODED or self.guard.why_not("", [old for old, _ in pairs]):
+            return ""
+        return ", ".join(f"{old}={new}" for old, new in pairs)
 
     def _readme(self, tables: Sequence[str]) -> str:
         tags = sorted(tag for tag, commit in self._repository.tags().items() if commit == self._commit)
@@ -367,9 +407,19 @@ class _Writer:
             "- `SHA256SUMS`: checked with `sha256sum -c SHA256SUMS`.",
             "",
             "Parquet and CSV hold the same numbers to the last bit; what was not computed is empty.",
-            "Patients, samples, readers and hospitals have names made for this deposit: random, the same in",
-            "all files, in no order that tells anything. It holds no dates, no DICOM UIDs and no names of",
-            "stations or places.",
+            "Patients, samples and the values of `rater` and `centre` have names made for this deposit:",
+            "random, the same in all files, in no order that tells anything. Columns whose name speaks of",
+            "an identifier, a date, a station or a hospital were left out, and so were those in which a day,",
+            "a DICOM UID or an id of the store was found. Other texts are as their authors wrote them; a",
+            "name in them would not have been found.",
+            *(
+                ["Ids of the store that are too short to be told from other words were not looked for."]
+                if self.guard.too_short
+                else []
+            ),
+            "",
+            "Read the CSV files with all cells as text or numbers: a spreadsheet may take a cell that begins",
+            "with `=`, `+`, `-` or `@` for a formula.",
         ]
         return "\n".join(lines) + "\n"
 

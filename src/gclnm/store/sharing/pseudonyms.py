@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from gclnm.store.clinical.cells import cell_text
+
 __all__ = ["Guard", "Pseudonyms", "is_date", "ordinals"]
 
-# Of shorter ids nothing can be said: a stage may be called "1" as a patient is.
+# Of shorter ids nothing can be said, and the report names them: a stage may be called "1" as a patient is.
 SHORTEST_ID = 4
 UID = re.compile(r"(?<![\d.])[0-2](?:\.\d+){4,}(?![\d.])")
 DAY = re.compile(
@@ -18,7 +20,8 @@ DAY = re.compile(
 )
 # What a column is called that says where or when, or that holds an identifier.
 TELLING_NAME = re.compile(
-    r"(^|_)(uids?|station|institution|accession|serial|address|operator|physician|date|datetime)($|_)"
+    r"医院|机构|单位|设备|医生|日期"
+    r"|(^|_)(uids?|station|institution|hospitals?|clinic|accession|serial|address|operator|physician|date|datetime)($|_)"
 )
 
 
@@ -80,26 +83,33 @@ def is_date(text: str) -> bool:
     return DAY.search(text) is not None
 
 
-def ordinals(values: Sequence[str], groups: Sequence[str]) -> list[str]:
+def ordinals(days: Mapping[str, Iterable[str]]) -> dict[tuple[str, str], str]:
     """Time points that are dates as T1, T2 ... of each patient, in their order.
+
+    Parameters
+    ----------
+    days
+        Every time point of a patient, of all files: one day has one number in them.
 
     Examples
     --------
-    >>> ordinals(["2021-03-04", "2020-12-01", "2022-01-01", ""], ["A", "A", "B", "B"])
-    ['T2', 'T1', 'T1', '']
+    >>> ordinals({"A": ["2021-03-04", "2020-12-01", "20210304"], "B": ["2022-01-01"]})
+    {('A', '2021-03-04'): 'T2', ('A', '2020-12-01'): 'T1', ('A', '20210304'): 'T2', ('B', '2022-01-01'): 'T1'}
     """
-    of: dict[str, set[str]] = {}
-    for value, group in zip(values, groups, strict=True):
-        of.setdefault(group, set()).update({value} - {""})
-    order = {group: sorted(found, key=_day) for group, found in of.items()}
-    return [
-        f"T{order[group].index(value) + 1}" if value else ""
-        for value, group in zip(values, groups, strict=True)
-    ]
+    found = {}
+    for patient, values in days.items():
+        given = list(dict.fromkeys(value for value in values if value))
+        order = sorted({_day(value) for value in given})
+        found.update({(patient, value): f"T{order.index(_day(value)) + 1}" for value in given})
+    return found
 
 
-def _day(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in re.findall(r"\d+", text)) or (0,)
+def _day(text: str) -> tuple[tuple[int, ...], str]:
+    """What time points are sorted and told apart by: the numbers, then the words beside the day."""
+    plain = re.sub(r"(?<!\d)(\d{4})(\d\d)(\d\d)(?!\d)", r"\1-\2-\3", text)
+    return tuple(int(part) for part in re.findall(r"\d+", plain)) or (0,), re.sub(
+        r"[\d\W年月日]+", " ", plain
+    ).strip()
 
 
 class Guard:
@@ -109,18 +119,29 @@ class Guard:
     ----------
     ids
         Every patient id, sample_id and UID of the store.
+
+    Attributes
+    ----------
+    too_short
+        Ids that are not looked for: any stage or number may be written like them.
     """
 
     def __init__(self, ids: Iterable[str]) -> None:
-        self._ids = {item for item in ids if len(item) >= SHORTEST_ID}
+        given = set(ids)
+        plain = {cell_text(item).casefold() for item in given}
+        # A spreadsheet drops the zeros that an id begins with.
+        plain |= {item.lstrip("0") for item in plain if item.isdecimal()}
+        self._ids = {item for item in plain if _can_be_found(item)}
+        self.too_short = tuple(sorted(item for item in given if not _can_be_found(cell_text(item))))
 
     def why_not(self, name: str, values: Iterable[Any]) -> str:
         """Why a column stays out of a deposit; empty: it may go in."""
         if TELLING_NAME.search(name.lower()):
             return "its name says that it holds an identifier, a place or a date"
         seen = list(dict.fromkeys(values))
+        if any(self.holds_id(cell_text(value)) for value in seen):
+            return "it holds ids of the store"
         for words, tells in (
-            ("it holds ids of the store", self.holds_id),
             ("it holds UIDs", lambda text: UID.search(text) is not None),
             ("it holds dates", is_date),
         ):
@@ -131,8 +152,18 @@ class Guard:
 
     def holds_id(self, text: str) -> bool:
         """Whether a text is an id of the store, or has one among its words."""
-        words = {text, *re.split(r"[\s,;:/|\"']+", text), *re.split(r"[^0-9A-Za-z\u00c0-\uffff]+", text)}
+        plain = cell_text(text).casefold()
+        words = {plain, *re.split(r"[\s,;:/|\"']+", plain), *re.split(r"[^0-9a-z\u00c0-\uffff]+", plain)}
+        # Chinese has no blanks: what is Latin in it is a word, and so is every longer number anywhere.
+        words |= {*re.findall(r"[0-9a-z]+(?:[-_.][0-9a-z]+)*", plain), *re.findall(r"[0-9a-z]+", plain)}
+        words |= {part for run in re.findall(r"\d{4,}", plain) for part in (run, run.lstrip("0"))}
         return not self._ids.isdisjoint(words)
+
+
+def _can_be_found(item: str) -> bool:
+    """Whether an id says what it is: of three characters those with letters and digits, longer ones all."""
+    mixed = any(c.isdigit() for c in item) and any(c.isalpha() for c in item)
+    return len(item) >= (SHORTEST_ID - 1 if mixed else SHORTEST_ID)
 
 
 def _tells(value: Any, tells: Callable[[str], bool]) -> bool:
