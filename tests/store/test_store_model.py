@@ -13,19 +13,22 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
+    initialize,
     invariant,
     precondition,
     rule,
     run_state_machine_as_test,
 )
 
-from gclnm.errors import StoreError
+from gclnm.errors import InputError, StoreError
 from gclnm.store import repository
 from gclnm.store import store as module
 from gclnm.store.store import open_store
 
 SET = "ct"
 ALL = "status != ''"
+# Samples that a merge is to bring, by the condition on their patients.
+CONDITIONS = {None: "abcdef", "patient_id != 'P-a'": "bcdef", "patient_id in ['P-b', 'P-c']": "bc"}
 batches = st.lists(
     st.tuples(
         st.sampled_from("abcdef"),
@@ -196,6 +199,140 @@ class Model(RuleBasedStateMachine):
         assert found.ok, found
 
 
+class Linked(RuleBasedStateMachine):
+    """Two stores that link their samples and merge each other's rows: no link leads nowhere, no row vanishes.
+
+    Samples of both stores have the same keys, so that they can be joined as the same persons. What a sample
+    is linked to, and what each store has ever held, is all the model knows.
+    """
+
+    def __init__(self, recipe, row) -> None:
+        super().__init__()
+        self.recipe, self.make = recipe, row
+        self.stores = [open_store("memory://"), open_store("memory://")]
+        for store in self.stores:
+            store.create(SET, recipe)
+        self.checked = set()
+
+    def keys(self, store):
+        keys = store.keys(SET)
+        return dict(zip(keys["sample_id"], zip(keys["status"], keys["same_as"], strict=True), strict=True))
+
+    @initialize()
+    def the_second_has_rows_of_the_first(self) -> None:
+        first, second = self.stores
+        first.append(SET, self.recipe, [self.make(key) for key in "abc"])
+        second.merge(first)
+
+    @rule(side=st.sampled_from([0, 1]), batch=batches)
+    def append(self, side, batch) -> None:
+        before = self.keys(self.stores[side])
+        self.stores[side].append(
+            SET, self.recipe, [self.make(key, inputs=inputs, failed=failed) for key, inputs, failed in batch]
+        )
+        after = self.keys(self.stores[side])
+        assert set(after) == set(before) | {key for key, _, _ in batch}
+        # A row that comes for a linked sample goes to the one that it counts as; the link stays.
+        linked = {key for key, (status, _) in before.items() if status == "linked"}
+        assert all(after[key] == before[key] for key in linked)
+
+    @rule(side=st.sampled_from([0, 1]), data=st.data())
+    def link(self, side, data) -> None:
+        store = self.stores[side]
+        before = self.keys(store)
+        if not before:
+            return
+        pairs = data.draw(
+            st.dictionaries(*[st.sampled_from(sorted(before))] * 2, min_size=1, max_size=2), label="same_as"
+        )
+        if refused(lambda: store.link(SET, pairs)):
+            assert self.keys(store) == before
+            return
+        after = self.keys(store)
+        for sample_id, other in pairs.items():
+            if sample_id != other:
+                assert after[sample_id][0] == "linked"
+                assert end(sample_id, after) == end(other, after)
+        assert {key: after[key] for key in after.keys() - pairs.keys()} == {
+            key: before[key] for key in before.keys() - pairs.keys()
+        }
+
+    @rule(
+        to=st.sampled_from([0, 1]),
+        prefer=st.sampled_from([None, "own", "other"]),
+        only=st.sampled_from([None, *CONDITIONS]),
+    )
+    def merge(self, to, prefer, only) -> None:
+        mine, other = self.stores[to], self.stores[1 - to]
+        before, theirs = self.keys(mine), self.keys(other)
+        if not theirs:
+            return
+        if refused(lambda: mine.merge(other, patients="same", prefer=prefer, where=only)):
+            assert prefer is None
+            assert self.keys(mine) == before
+            return
+        after = self.keys(mine)
+        assert set(before) <= set(after) <= set(before) | set(theirs)
+        # Merging again brings nothing.
+        commit = mine.commit
+        mine.merge(other, patients="same", prefer=prefer, where=only)
+        assert mine.commit == commit
+
+    @rule(only=st.sampled_from(list(CONDITIONS)))
+    def merge_under_other_names(self, only) -> None:
+        # Into a third store, as a copy without some patients: under new ids, with links that follow.
+        new, theirs = open_store("memory://"), self.keys(self.stores[1])
+        new.create(SET, self.recipe)
+        new.merge(self.stores[1], patients=lambda patient: f"N-{patient}", where=only)
+        there = self.keys(new)
+        assert sorted(status for status, _ in there.values()) == sorted(
+            theirs[key][0] for key in self.wanted(theirs, only)
+        )
+        self.every_link_ends(new)
+
+    @staticmethod
+    def wanted(keys, only):
+        """Samples that come under a condition: those whose links end among them."""
+        inside = {key: keys[key] for key in keys if key in CONDITIONS[only]}
+        return {key for key in inside if end(key, inside)}
+
+    def every_link_ends(self, store) -> None:
+        keys = self.keys(store)
+        for key, (status, _) in keys.items():
+            assert status != "linked" or end(key, keys), (key, keys)
+        found = store.check()
+        assert found.ok, found
+
+    @invariant()
+    def every_linked_chain_ends_at_a_row_that_is_there(self) -> None:
+        for store in self.stores:
+            if store.commit not in self.checked:
+                self.every_link_ends(store)
+                self.checked.add(store.commit)
+
+
+def refused(call):
+    """Whether a link or a merge is refused for what the user must decide."""
+    try:
+        call()
+    except (StoreError, InputError) as error:
+        if error.code not in ("bad-link", "rows-differ"):
+            raise
+        return True
+    return False
+
+
+def end(key, keys):
+    """The sample whose row counts for this one; empty where its links lead nowhere or round."""
+    for _ in range(len(keys) + 1):
+        if key not in keys:
+            return ""
+        if keys[key][0] != "linked":
+            return key
+        key = keys[key][1]
+    return ""
+
+
 def replaces(new, old) -> bool:
     """Whether a row takes the place of the one that is there."""
     changed = new.inputs_sha256 != old.inputs_sha256
@@ -204,21 +341,31 @@ def replaces(new, old) -> bool:
     return changed and (new.status == "ok" or new.inputs_sha256 != "")
 
 
-def drive(recipe, row, examples: int, steps: int) -> None:
+def drive(machine, recipe, row, examples: int, steps: int) -> None:
     limits = settings(
         max_examples=examples,
         stateful_step_count=steps,
         deadline=None,
         suppress_health_check=list(HealthCheck),
     )
-    run_state_machine_as_test(lambda: Model(recipe, row), settings=limits)
+    run_state_machine_as_test(lambda: machine(recipe, row), settings=limits)
 
 
 def test_the_store_agrees_with_a_model_whatever_is_done_to_it(recipe, row):
-    drive(recipe, row, 6, 10)
+    drive(Model, recipe, row, 6, 10)
+
+
+def test_no_link_ever_leads_nowhere_however_two_stores_link_and_merge(recipe, row):
+    drive(Linked, recipe, row, 3, 4)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_the_store_agrees_with_a_model_through_long_lives(recipe, row):
-    drive(recipe, row, 60, 30)
+    drive(Model, recipe, row, 60, 30)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_no_link_ever_leads_nowhere_through_long_lives(recipe, row):
+    drive(Linked, recipe, row, 150, 15)
