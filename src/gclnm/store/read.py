@@ -43,6 +43,7 @@ ORDER = ("patient_id", "modality", "roi", "roi_instance", "rater", "phase", "ene
 ALWAYS = ("revision",)
 # Rows that are read unless `where` names these.
 USUAL = {"current": True, "status": "ok", "perturbation": ""}
+SIGNS: dict[type[ast.cmpop], str] = {ast.Eq: "==", ast.NotEq: "!="}
 
 
 def existing_set(root: zarr.Group, name: str, url: str) -> zarr.Group:
@@ -61,9 +62,10 @@ def dataset(repository: Repository, snapshot: str, name: str, select: Select, wh
 
     from gclnm.store.lazy import lazily
 
-    group = existing_set(repository.root(snapshot), name, repository.url)
+    root = repository.root(snapshot)
+    group = existing_set(root, name, repository.url)
     stored = arrays(group)
-    rows, known, names = chosen_rows(stored, where)
+    rows, known, names = chosen_rows(stored, where, root)
     selections = {} if select is None else read_selections(group)
     columns = chosen_features(list(read_text(group, "feature")), select, selections)
     place = {
@@ -105,11 +107,14 @@ def _as_slice(indices: NDArray[np.int64], size: int) -> slice | NDArray[np.int64
     return indices
 
 
-def chosen_rows(stored: Arrays, where: Where) -> tuple[NDArray[np.int64], dict[str, NDArray[Any]], list[str]]:
+def chosen_rows(
+    stored: Arrays, where: Where, root: zarr.Group | None = None
+) -> tuple[NDArray[np.int64], dict[str, NDArray[Any]], list[str]]:
     """Positions of the rows that are asked for, what was read of them, and the names of all they have.
 
     Rows are current, ok and unperturbed unless ``where`` names ``current``, ``status`` or
-    ``perturbation`` itself; sorted by patient, modality, ROI, instance, rater and key.
+    ``perturbation`` itself; sorted by patient, modality, ROI, instance, rater and key. With the root
+    group, an error about an unknown name says which clinical table has it.
     """
     named = names_in(where)
     always = ("sample_id", *coordinates(stored), *ALWAYS)
@@ -120,10 +125,7 @@ def chosen_rows(stored: Arrays, where: Where) -> tuple[NDArray[np.int64], dict[s
     unknown = named.difference(names)
     if unknown:
         known = [key for key in dict.fromkeys([*always, *ROW_ARRAYS]) if key not in LONG]
-        raise InputError(
-            f"where= names what no row has: {', '.join(sorted(unknown))}",
-            fix=f"Rows have {', '.join(known)}.",
-        )
+        raise unknown_names(unknown, known, where, _clinical_columns(root))
     columns = Columns(stored)
     rows = np.arange(stored["sample_id"].shape[0])
     # The condition first: what it leaves decides how much of the other arrays is read.
@@ -134,6 +136,56 @@ def chosen_rows(stored: Arrays, where: Where) -> tuple[NDArray[np.int64], dict[s
             rows = rows[columns.at(key, rows) == wanted]
     rows = _ordered(columns, rows, [key for key in ORDER if key in names])
     return rows, {key: columns.at(key, rows) for key in names if columns.holds(key)}, names
+
+
+def unknown_names(
+    unknown: Collection[str], known: Collection[str], where: Where, clinical: Mapping[str, str] | None = None
+) -> InputError:
+    """A condition names what no row has: a clinical column, text without quotes, or a slip of the pen.
+
+    ``clinical`` gives the table of every column that a clinical table of the store has.
+    """
+    fixes = [
+        f"{name} is in the clinical table {clinical[name]!r}: pass tables={clinical[name]!r}."
+        for name in sorted(unknown)
+        if clinical and name in clinical
+    ]
+    fixes += [
+        f"Text needs quotes: {column} {sign} '{text}'."
+        for column, sign, text in _unquoted(where)
+        if column in known and text in unknown and not (clinical and text in clinical)
+    ]
+    return InputError(
+        f"where= names what no row has: {', '.join(sorted(unknown))}",
+        fix=" ".join(fixes) or f"Rows have {', '.join(known)}.",
+    )
+
+
+def _clinical_columns(root: zarr.Group | None) -> dict[str, str]:
+    """The table of every column that a clinical table of the store has."""
+    from gclnm.store.clinical.tables import read_about, table_names
+
+    if root is None:
+        return {}
+    return {
+        str(column["name"]): table
+        for table in table_names(root)
+        for column in read_about(root, table)["columns"]
+    }
+
+
+def _unquoted(where: Where) -> list[tuple[str, str, str]]:
+    """Names that a condition compares with names: ``patient_id == STS_001``."""
+    if not isinstance(where, str):
+        return []
+    return [
+        (node.left.id, SIGNS[type(node.ops[0])], node.comparators[0].id)
+        for node in ast.walk(ast.parse(where.strip(), mode="eval"))
+        if isinstance(node, ast.Compare)
+        and type(node.ops[0]) in SIGNS
+        and isinstance(node.left, ast.Name)
+        and isinstance(node.comparators[0], ast.Name)
+    ]
 
 
 def _ordered(columns: Columns, rows: NDArray[np.int64], keys: list[str]) -> NDArray[np.int64]:

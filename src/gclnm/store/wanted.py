@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gclnm.errors import InputError
 from gclnm.store.clinical.tables import existing_table
 from gclnm.store.layout import ROW_ARRAYS, Arrays, arrays, coordinates
 from gclnm.store.parts import Columns
-from gclnm.store.read import Where, matching, names_in
+from gclnm.store.read import Where, matching, names_in, unknown_names
 from gclnm.store.sharing.clinical import NUMBERS, ORIGINS, StoredTable
 
 if TYPE_CHECKING:
@@ -40,10 +39,7 @@ def wanted_rows(groups: Mapping[str, zarr.Group], where: Where) -> dict[str, NDA
     everywhere = set().union(*known.values()) if known else named
     unknown = sorted(named - everywhere)
     if unknown:
-        raise InputError(
-            f"where= names what no row has: {', '.join(unknown)}",
-            fix=f"Rows have {', '.join(sorted(everywhere))}.",
-        )
+        raise unknown_names(unknown, sorted(everywhere), where)
     return {name: _wanted(found, found["sample_id"].shape[0], where) for name, found in stored.items()}
 
 
