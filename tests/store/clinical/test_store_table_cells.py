@@ -330,3 +330,40 @@ def test_a_map_for_a_column_that_is_not_there_is_refused():
     frame = pd.DataFrame({"patient_id": ["A"], "a": ["x"]})
     with pytest.raises(InputError, match="does not have"):
         open_store("memory://").put_table("clinical", frame, values={"b": {"x": 1}})
+
+
+def test_numbers_beside_a_map_of_other_cells_stay_what_they_are():
+    cells = ["<0.5", "2.1", 3, "-", None, "1e1"]
+    found = convert("CEA", cells, range(2, 8), {"<0.5": 0.25, "-": None})
+    assert found.kind == "number"
+    assert [value for value in found.values if value == value] == [0.25, 2.1, 3.0, 10.0]
+    assert found.mapped == [["<0.5", 0.25], ["-", None]]
+
+
+@pytest.mark.parametrize(
+    ("cells", "mapping"),
+    [
+        # Codes: one that the map lacks is a gap, not a number.
+        (["1", "2", "3"], {"1": 0, "2": 1}),
+        (["<0.5", "2.1", ">100"], {"<0.5": 0.25}),
+        (["x", "3"], {"x": "other"}),
+        (["x", "3"], {"x": True}),
+    ],
+)
+def test_cells_that_a_map_lacks_are_refused_by_the_name_that_the_call_wants(cells, mapping):
+    with pytest.raises(InputError) as caught:
+        convert("CEA (ng/ml)", cells, range(len(cells)), mapping, "cea")
+    assert caught.value.code == "unmapped-value"
+    assert "values={'cea': {...}}" in caught.value.fix
+
+
+def test_telephone_numbers_beside_a_map_are_refused():
+    with pytest.raises(InputError) as caught:
+        convert("contact", ["13812345678", "none at all"], [2, 3], {"none at all": 0})
+    assert caught.value.code == "private-column"
+
+
+def test_a_mixed_column_is_named_as_the_call_wants_it():
+    with pytest.raises(InputError, match="mixed|other things") as caught:
+        convert("CEA (ng/ml)", ["<0.5", "2.1"], [2, 3], None, "cea")
+    assert "values={'cea': str}" in caught.value.fix

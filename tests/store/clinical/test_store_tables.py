@@ -48,7 +48,7 @@ def test_ids_unmatched_on_either_side_are_returned(filled):
     report = filled.put_table("clinical", clinical().iloc[[0, 2]])
     assert report.only_in_table == ("Z",)
     assert report.only_in_sets == ("B",)
-    assert "1 are only in the table" in repr(report)
+    assert "1 is only in the table (.only_in_table): Z" in repr(report)
 
 
 def test_a_table_put_again_is_a_new_version_and_the_same_content_is_no_commit(filled):

@@ -6,7 +6,7 @@ import datetime
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any
@@ -103,7 +103,11 @@ def value_map(name: str, given: ValueMap) -> dict[str, Any]:
 
 
 def convert(
-    name: str, cells: Sequence[Any], numbers: Sequence[int], how: ValueMap | type | None = None
+    name: str,
+    cells: Sequence[Any],
+    numbers: Sequence[int],
+    how: ValueMap | type | None = None,
+    stored: str = "",
 ) -> Cells:
     """A column in one type.
 
@@ -117,13 +121,15 @@ def convert(
         The rows that they stand in, for errors.
     how
         A map of values; ``str`` to take the cells as text; None to see what they are.
+    stored
+        Its name in the store, by which ``values=`` calls it; that of its header by default.
 
     Raises
     ------
     InputError
         When cells are dates, identify a person, are not in the map, or are numbers and words mixed.
     """
-    column = _Column(name, [cell_text(cell) for cell in cells], numbers)
+    column = _Column(name, [cell_text(cell) for cell in cells], numbers, stored or name)
     if isinstance(how, Mapping):
         mapping = value_map(name, how)
         if any(target is not None for target in mapping.values()):
@@ -140,6 +146,7 @@ class _Column:
     name: str
     texts: list[str]
     numbers: Sequence[int]
+    stored: str = ""
 
     def where(self, wrong: Callable[[str], object]) -> str:
         """Column, rows and cells of an error: shown to the user, never stored."""
@@ -158,23 +165,44 @@ def _mapped(column: _Column, mapping: Mapping[str, Any]) -> Cells:
             fix="Give all of one type; None stands for missing.",
         )
     unknown = {text for text in column.texts if text not in mapping and text.casefold() not in MISSING}
+    plain = _plain_numbers(column, mapping, unknown) if kinds == {"number"} else {}
+    unknown -= plain.keys()
     if unknown:
         raise InputError(
             f"{len(unknown)} values of a column are not in its map",
             where=column.where(lambda text: text in unknown),
-            fix=f"Found: {', '.join(map(repr, dict.fromkeys(column.texts)))}. Add them to values=;"
-            " None stands for missing.",
+            fix=f"Found: {', '.join(map(repr, dict.fromkeys(column.texts)))}."
+            f" Add them to values={{{column.stored!r}: {{...}}}}; None stands for missing.",
             code="unmapped-value",
         )
     kind = kinds.pop()
     none = "" if kind == "text" else math.nan
-    found = [mapping.get(text) for text in column.texts]
+    found = [mapping.get(text, plain.get(text)) for text in column.texts]
     values = [none if value is None else value if kind == "text" else float(value) for value in found]
     if kind == "text":
         _refuse_cells(_Column(column.name, list(map(str, values)), column.numbers))
     missing = Counter(text for text, value in zip(column.texts, found, strict=True) if value is None and text)
     pairs = [[key, target] for key, target in mapping.items()]
     return Cells(kind, values, pairs, dict(missing))
+
+
+def _plain_numbers(column: _Column, mapping: Mapping[str, Any], unknown: Collection[str]) -> dict[str, float]:
+    """Numbers beside a map of other cells (``<0.5`` is 0.25), which stay what they are.
+
+    All or none; and none where the map gives numbers another meaning: they are codes then, and one
+    that it lacks is a gap.
+    """
+    codes = any(
+        target is not None and NUMBER.fullmatch(text) and float(text) != target
+        for text, target in mapping.items()
+    )
+    if codes or not all(NUMBER.fullmatch(text) for text in unknown):
+        return {}
+    there = [(n, text) for n, text in zip(column.numbers, column.texts, strict=True) if text in unknown]
+    kept = _Column(column.name, [text for _, text in there], [n for n, _ in there])
+    _refuse_cells(kept)
+    _refuse_numbers(kept, [float(text) for text in kept.texts])
+    return {text: float(text) for text in unknown}
 
 
 def _kind(target: Any) -> str:
@@ -185,7 +213,8 @@ def _typed(column: _Column, cells: Sequence[Any], missing: frozenset[str], how: 
     _refuse_times(column, cells)
     gone = [text.casefold() in missing for text in column.texts]
     there = [text for text, none in zip(column.texts, gone, strict=True) if not none]
-    kept = _Column(column.name, there, [n for n, none in zip(column.numbers, gone, strict=True) if not none])
+    numbers = [n for n, none in zip(column.numbers, gone, strict=True) if not none]
+    kept = _Column(column.name, there, numbers, column.stored)
     _refuse_cells(kept)
     kind = "text" if how is str else _seen(kept)
     spellings = Counter(text for text, none in zip(column.texts, gone, strict=True) if none and text)
@@ -222,8 +251,8 @@ def _seen(column: _Column) -> str:
             "Read the file with pandas.read_csv(path, decimal=',') or thousands=',', whichever is meant,"
             " and pass the DataFrame."
             if commas
-            else f"values={{{column.name!r}: {{...}}}} maps every value (to None alone: what is missing);"
-            f" values={{{column.name!r}: str}} takes the column as text."
+            else f"values={{{column.stored!r}: {{...}}}} maps every value (to None alone: what is missing);"
+            f" values={{{column.stored!r}: str}} takes the column as text."
         ),
         code="mixed-column",
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
@@ -17,11 +17,13 @@ from gclnm.catalog.scanning.patients import PatientKey
 from gclnm.errors import InputError
 from gclnm.schemas.features import COORDINATES
 from gclnm.schemas.patients import TABLE_COLUMNS
+from gclnm.store.clinical.aliases import aliases
 from gclnm.store.clinical.cells import Cells, cell_text, convert
 from gclnm.store.clinical.columns import Choice, choose_columns, raise_together
 from gclnm.store.clinical.files import RawTable, read_raw
 from gclnm.store.clinical.patient_ids import IdMatch, match_ids
 from gclnm.store.clinical.tables import About, check_table_name, read_table, table_names, write_table
+from gclnm.store.counts import count, few
 from gclnm.store.layout import array, set_group, set_names, versions
 from gclnm.store.repository import Note, Repository
 from gclnm.store.sharing.clinical import StoredTable, with_merged_rows
@@ -86,22 +88,31 @@ class TableReport:
     merged: int = 0
 
     def __repr__(self) -> str:
-        return f"TableReport {self.name}: {'; '.join(self._sentences())}"
+        return "\n  ".join([f"TableReport {self.name}", *self._sentences()])
 
     def _repr_html_(self) -> str:
-        words = html.escape("; ".join(self._sentences()))
+        words = "<br>".join(map(html.escape, self._sentences()))
         columns = self.columns.to_html(index=False, escape=True)
-        return f"<div><b>{html.escape(self.name)}</b>: {words}{columns}</div>"
+        return f"<div><b>{html.escape(self.name)}</b><br>{words}{columns}</div>"
 
     def _sentences(self) -> list[str]:
-        parts = [f"{self.rows} rows by {', '.join(self.keys)}, {len(self.columns) - len(self.keys)} columns"]
-        parts.append(f"{self.matched} patients have images")
+        others = count(len(self.columns) - len(self.keys), "column")
+        parts = [f"{count(self.rows, 'row')} by {', '.join(self.keys)}, {others}"]
+        parts.append(count(self.matched, "patient has images", "patients have images"))
         if self.only_in_table:
-            parts.append(f"{len(self.only_in_table)} are only in the table (.only_in_table)")
+            words = count(len(self.only_in_table), "is only in the table", "are only in the table")
+            parts.append(f"{words} (.only_in_table): {few(self.only_in_table)}")
         if self.only_in_sets:
-            parts.append(f"{len(self.only_in_sets)} patients of the sets are not in it (.only_in_sets)")
+            words = count(
+                len(self.only_in_sets),
+                "patient of the sets is not in it",
+                "patients of the sets are not in it",
+            )
+            parts.append(f"{words} (.only_in_sets): {few(self.only_in_sets)}")
         if self.merged:
-            parts.append(f"{self.merged} rows that a merge brought stay")
+            parts.append(
+                count(self.merged, "row that a merge brought stays", "rows that a merge brought stay")
+            )
         if self.left_out:
             parts.append(f"left out: {', '.join(self.left_out)}")
         if self.encoding:
@@ -132,6 +143,10 @@ def put_table(
     def change(root: zarr.Group) -> Note | None:
         images = _patients(root)
         match = match_ids(ids, images, patient_key)
+        # A table may call a patient by the id of a second export, whose rows count as those of another.
+        same = aliases(root)
+        match = replace(match, stored={raw_id: same.get(new, new) for raw_id, new in match.stored.items()})
+        images -= same.keys()
         _refuse_strangers(match, ids, images)
         frame = _frame(choice, cells, [match.stored[raw_id] for raw_id in ids], ids)
         table = _with_merged_rows(root, name, frame, _about(choice, cells, raw))
@@ -185,7 +200,7 @@ def _converted(raw: RawTable, choice: Choice, values: Mapping[str, Any]) -> dict
         if name in choice.keys and name not in NUMERIC_KEYS and how is None:
             how = str
         try:
-            found[name] = convert(header, raw.column(header), raw.numbers, how)
+            found[name] = convert(header, raw.column(header), raw.numbers, how, name)
         except InputError as error:
             problems.append(error)
     raise_together(problems, "the cells of the table cannot be stored like this")
@@ -279,7 +294,8 @@ def _refuse_twice(frame: pd.DataFrame, keys: list[str], ids: Sequence[str]) -> N
     raise InputError(
         f"{len(places)} rows of the table share their key",
         where=f"{' + '.join(keys)}: {', '.join(list(dict.fromkeys(shown))[:SHOWN])}",
-        fix="Drop one of each, or name in keys= the coordinate that tells them apart (roi, timepoint ...).",
+        fix="Drop one of each, or name in keys= the coordinate that tells them apart (roi, timepoint ...)."
+        " Ids whose samples were linked (store.link) are one patient.",
         code="duplicate-key",
     )
 
