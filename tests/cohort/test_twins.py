@@ -204,7 +204,12 @@ def test_the_other_export_can_be_made_the_one_that_counts(
 
 
 def test_a_contour_corrected_in_the_linked_export_is_a_revision_of_the_old_row(
-    run: Run, store: FeatureStore, first: Path, second: Path, tmp_path: Path
+    run: Run,
+    store: FeatureStore,
+    first: Path,
+    second: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     before = run(first)
     run(second, same_as=run(second).twins)
@@ -224,6 +229,12 @@ def test_a_contour_corrected_in_the_linked_export_is_a_revision_of_the_old_row(
     assert new["value"].values[0] < 0.8 * old["value"].values[0]
     assert new["value"].values[1] == old["value"].values[1]
     assert numbers(run(tmp_path / "copy")) == (0, 2, 0, 0)
+    # The first export's files, as they always were, do not take it back; nor are they read again.
+    commit = store.commit
+    assert numbers(run(first, verify=True)) == (0, 2, 0, 0)
+    monkeypatch.setattr("gclnm.cohort.extract._compute", lambda *_, **__: pytest.fail("it computes"))
+    assert numbers(run(first)) == (0, 2, 0, 0)
+    assert store.commit == commit
 
 
 def test_links_outlive_a_new_version_of_the_set_and_hold_in_other_sets(
@@ -258,3 +269,25 @@ def test_a_table_read_from_csv_and_misuse(
         with pytest.raises(InputError, match=words):
             run(second, same_as=wrong)
     assert numbers(run(second, same_as=tmp_path / "twins.csv")) == (0, 2, 0, 0)
+
+
+def test_opposite_links_of_two_sets_block_no_third_and_a_ring_of_the_users_no_set_is_replaced_for(
+    run: Run, store: FeatureStore, first: Path, second: Path, pet: Recipe, tmp_path: Path
+) -> None:
+    run(first)
+    pairs = {b.sample_id: a.sample_id for a, b in zip(samples_of(first), samples_of(second), strict=True)}
+    store.link("pet", pairs, coords={sample.sample_id: sample.coords for sample in samples_of(second)})
+    other = pet.with_(compute={"shape": ["Sphericity"], "min_voxels": 8})
+    store.create("other", other)
+    coords = {sample.sample_id: sample.coords for path in (first, second) for sample in samples_of(path)}
+    store.link("other", {a: b for b, a in pairs.items()}, coords=coords)
+    shutil.copytree(first, tmp_path / "both" / "first")
+    shutil.copytree(second, tmp_path / "both" / "second")
+    third = pet.with_(compute={"firstorder": ["Mean", "Median"], "min_voxels": 8})
+    commit = store.commit
+    with pytest.raises(InputError, match="in a ring"):
+        run(tmp_path / "both", recipe=third, replace=True, same_as=pairs | {a: b for b, a in pairs.items()})
+    assert store.commit == commit
+    assert numbers(run(tmp_path / "both", recipe=third, name="third")) == (2, 0, 2, 2)
+    said = run(tmp_path / "both", recipe=third, replace=True, same_as=pairs)
+    assert numbers(said) == (2, 2, 0, 0)

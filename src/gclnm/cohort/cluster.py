@@ -28,6 +28,8 @@ __all__ = ["Workers", "local_workers", "users_workers"]
 START_SECONDS = 60.0
 # A cluster of the user's may lose all workers for a while, as a queue gives and takes machines.
 NO_WORKER_SECONDS = 300.0
+# A scheduler that is stopped, or cut off, keeps its connections and never answers.
+ANSWER_SECONDS = 10.0
 ONE_THREAD = dict.fromkeys(
     (
         "OMP_NUM_THREADS",
@@ -141,8 +143,8 @@ class Workers:
     def alive(self) -> bool:
         """Whether results can still come.
 
-        The scheduler answers; where we started the workers, one of their processes lives; elsewhere
-        there has been a worker in the last five minutes.
+        Where we started the workers, one of their processes lives; and in the last five minutes the
+        scheduler has answered and has had a worker.
         """
         processes = self._processes()
         if self.client.status != "running" or (processes and not any(p.poll() is None for p in processes)):
@@ -151,11 +153,19 @@ class Workers:
             self._seen = time.monotonic()
         return time.monotonic() - self._seen < NO_WORKER_SECONDS
 
+    def answers(self) -> bool:
+        """Whether the scheduler says anything when it is asked."""
+        return self._ask() is not None
+
     def _threads(self) -> int:
+        return sum((self._ask() or {}).values())
+
+    def _ask(self) -> dict[str, int] | None:
+        """Threads by worker; None when the scheduler does not answer in time, or goes away meanwhile."""
         try:
-            return int(sum(self.client.nthreads().values()))
-        except Exception:  # The scheduler goes away while it is asked; the status will say so.
-            return 0
+            return dict(self.client.nthreads(callback_timeout=ANSWER_SECONDS))
+        except Exception:  # The status will say what it is.
+            return None
 
 
 async def _fetched(future: Any) -> Any:
@@ -212,19 +222,26 @@ def users_workers(client: Client) -> Iterator[Workers]:
     InputError
         When the client is an asynchronous one.
     ClusterError
-        When workers lack gclnm or have another version of it.
+        When the scheduler does not answer, or workers lack gclnm or have another version of it.
     """
     if client.asynchronous:
         raise InputError("the Dask client is asynchronous", fix="Pass Client(...) without asynchronous=True.")
+    workers = Workers(client)
+    if not workers.answers():
+        raise ClusterError(
+            "the Dask scheduler does not answer",
+            fix="See that it runs and can be reached from here, or start it anew.",
+            code="cluster-lost",
+        )
     _check_versions(client)
     with _quiet():
-        yield Workers(client)
+        yield workers
 
 
 def _first_worker(pool: Workers, stop: Callable[[], bool]) -> bool:
     """Wait until a worker has registered; not when all have ended, or for more than a minute."""
     until = time.monotonic() + START_SECONDS
-    while not pool.client.nthreads():
+    while not pool._threads():
         if stop() or not pool.alive() or time.monotonic() > until:
             return False
         time.sleep(0.02)
