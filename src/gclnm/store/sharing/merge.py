@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from gclnm.errors import InputError
 from gclnm.store.clinical.tables import write_table
+from gclnm.store.counts import count
 from gclnm.store.features import read_selections
 from gclnm.store.layout import array, create_set, versions
 from gclnm.store.lineage import origin_record
@@ -106,14 +107,14 @@ def _sentence(row: dict[Any, Any]) -> str:
         "there": "here already",
         "kept": "of ours kept",
     }
-    parts = [f"{row['added']} rows added"]
+    parts = [f"{count(row['added'], 'row')} added"]
     parts += [f"{row[key]} {said}" for key, said in words.items() if row[key]]
     return f"{row['set']}: {', '.join(parts)}"
 
 
 def _table_sentence(row: dict[Any, Any]) -> str:
     changed = f", {row['replaced']} changed" if row["replaced"] else ""
-    return f"table {row['table']}: {row['added']} rows added{changed}"
+    return f"table {row['table']}: {count(row['added'], 'row')} added{changed}"
 
 
 def merge(
