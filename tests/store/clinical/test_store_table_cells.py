@@ -364,6 +364,6 @@ def test_telephone_numbers_beside_a_map_are_refused():
 
 
 def test_a_mixed_column_is_named_as_the_call_wants_it():
-    with pytest.raises(InputError, match="mixed|other things") as caught:
+    with pytest.raises(InputError, match="other things") as caught:
         convert("CEA (ng/ml)", ["<0.5", "2.1"], [2, 3], None, "cea")
     assert "values={'cea': str}" in caught.value.fix
