@@ -56,7 +56,9 @@ def test_of_two_copies_of_a_hospitals_table_the_later_one_counts(recipe, row, wi
 def test_rows_that_one_side_wrote_itself_are_no_copies_of_the_others(recipe, row, with_table):
     copy, third = made(recipe), made(recipe, row("b1", patient_id="B1"))
     copy.merge(with_table)
-    third.put_table("clinical", clinical(("B1", 99, "I")))
+    # Twice, so that the places in the two histories differ.
+    for age in (98, 99):
+        third.put_table("clinical", clinical(("B1", age, "I")))
     for one, other in ((copy, third), (third, copy), (third, with_table), (with_table, third)):
         with pytest.raises(StoreError, match="rows of a clinical table differ for 1 patients"):
             one.merge(other, patients="same")
