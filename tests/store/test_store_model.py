@@ -362,10 +362,10 @@ def test_no_link_ever_leads_nowhere_however_two_stores_link_and_merge(recipe, ro
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_the_store_agrees_with_a_model_through_long_lives(recipe, row):
-    drive(Model, recipe, row, 60, 30)
+    drive(Model, recipe, row, 30, 20)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_no_link_ever_leads_nowhere_through_long_lives(recipe, row):
-    drive(Linked, recipe, row, 150, 15)
+    drive(Linked, recipe, row, 20, 12)
