@@ -7,6 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes says what else the machine does; pytest-timeout bounds every test.
+settings.register_profile("gclnm", deadline=None)
+settings.load_profile("gclnm")
 
 Data = Callable[[str], Path]
 
