@@ -214,7 +214,7 @@ def main() -> None:
             if server:
                 names = ("fault", "times", "rows acknowledged", "appends that failed")
                 print("\n" + head(*names, "rows lost", "rows doubled", "rows wrong", "seconds"))
-                print(broken_network(server, 10 if asked.quick else 100), flush=True)
+                print(broken_network(server, 10 if asked.quick else 40), flush=True)
         finally:
             if server:
                 server.close()
