@@ -79,11 +79,16 @@ class Wire:
             try:
                 client, _ = self._door.accept()
             except OSError:
-                return
-            if self.cut:
+                if self._door.fileno() == -1:
+                    return
+                continue
+            try:
+                if self.cut:
+                    raise ConnectionRefusedError
+                server = socket.create_connection(("127.0.0.1", self._target))
+            except OSError:
                 client.close()
                 continue
-            server = socket.create_connection(("127.0.0.1", self._target))
             pair = (client, server)
             with self._guard:
                 self._pairs.add(pair)
