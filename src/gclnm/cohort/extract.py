@@ -27,7 +27,7 @@ from gclnm.cohort.tasks import (
     require_unique,
     run_task,
 )
-from gclnm.cohort.twins import SameAs, settle, twins_of
+from gclnm.cohort.twins import settle, twins_of
 from gclnm.errors import ClusterError, GclnmError, InputError, StoreError
 from gclnm.images.sample import Sample
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from distributed import Client
 
     from gclnm.recipe.recipe import Recipe
+    from gclnm.store.same_as import SameAs
     from gclnm.store.store import FeatureStore
 
 __all__ = ["Extraction", "extract"]

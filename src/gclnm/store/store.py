@@ -19,6 +19,7 @@ from gclnm.store.links import Taken, link, screened, written
 from gclnm.store.opening import Mode, open_repository
 from gclnm.store.reader import StoreReader
 from gclnm.store.repository import Note, Repository
+from gclnm.store.same_as import pairs_of
 from gclnm.store.selections import put_selection
 from gclnm.store.versions.history import check_tag
 from gclnm.store.write import choose, note_of, write_rows
@@ -27,11 +28,11 @@ if TYPE_CHECKING:
     import pandas as pd
     import zarr
 
-    from gclnm.cohort.twins import SameAs
     from gclnm.images.sample import Coordinate
     from gclnm.pipeline import Row
     from gclnm.recipe.recipe import Recipe
     from gclnm.store.read import Where
+    from gclnm.store.same_as import SameAs
     from gclnm.store.sharing.matching import Patients, Prefer
     from gclnm.store.sharing.merge import Merge
 
@@ -249,8 +250,6 @@ class FeatureStore(StoreReader):
         InputError
             When links make a ring, or name samples that are not known; all are named.
         """
-        from gclnm.cohort.twins import pairs_of
-
         pairs = pairs_of(same_as, name)
         return link(self._repository, self._index(name), name, pairs, coords or {})
 
