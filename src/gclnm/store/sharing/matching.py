@@ -142,7 +142,7 @@ def _renamed_reason(reason: str, keys: Mapping[str, str]) -> str:
 
 
 def _new_key(patient: str, sample_id: str) -> str:
-    return hashlib.sha256(f"{patient}\n{sample_id}".encode()).hexdigest()[: len(sample_id) or 24]
+    return hashlib.sha256(f"{patient}\n{sample_id}".encode()).hexdigest()[:24]
 
 
 def colliding(own: pd.DataFrame, theirs: pd.DataFrame) -> list[str]:
