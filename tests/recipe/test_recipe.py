@@ -9,6 +9,7 @@ import random
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -237,7 +238,6 @@ def test_a_recipe_is_found_by_value_name_or_path(tmp_path: Path) -> None:
 
 
 def test_the_json_schema_accepts_every_built_in_recipe_and_refuses_unknown_keys() -> None:
-    jsonschema = pytest.importorskip("jsonschema")
     schema = Recipe.json_schema()
     jsonschema.Draft202012Validator.check_schema(schema)
     validator = jsonschema.Draft202012Validator(schema)

@@ -115,7 +115,6 @@ def beside(name: str) -> Any:
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """An S3 server on loopback."""
-    pytest.importorskip("moto", reason="S3 is tested against moto's server: pip install moto[server]")
     server = beside("objectstore").Server(tmp_path_factory.mktemp("s3") / "log")
     yield server
     server.close()

@@ -7,11 +7,12 @@ import hashlib
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from gclnm.catalog.places import Places, places_file
 from gclnm.catalog.scanning.cache import cache_file
+from gclnm.catalog.scanning.database import Database
 from gclnm.images.sample import MaskRef, Sample, VolumeRef
 
 __all__ = ["Memory", "fingerprints", "memory_file"]
@@ -85,7 +86,7 @@ class Memory:
     """
 
     def __init__(self, file: Path, fingerprints: dict[str, str], samples: Iterable[Sample] = ()) -> None:
-        self._file, self._fingerprints = file, fingerprints
+        self._database, self._fingerprints = Database(file), fingerprints
         self._samples = {sample.sample_id: sample for sample in samples}
         self._new: dict[str, str] = {}
         self._read: dict[str, str] = {}
@@ -94,9 +95,9 @@ class Memory:
         """Input hashes of those samples whose files are remembered as they are now."""
         wanted = [(key, self._fingerprints[key]) for key in keys if key in self._fingerprints]
         found: dict[str, str] = {}
-        if not wanted or not self._file.is_file():
+        if not wanted or not self._database.file.is_file():
             return found
-        with contextlib.suppress(sqlite3.Error, OSError), self._open() as database:
+        with contextlib.suppress(sqlite3.Error, OSError), self._database.open() as database:
             for key, fingerprint in wanted:
                 query = "SELECT inputs_sha256 FROM inputs WHERE fingerprint = ?"
                 row = database.execute(query, (fingerprint,)).fetchone()
@@ -117,32 +118,12 @@ class Memory:
         self._read = {}
         if not self._new:
             return
-        try:
-            self._write()
-        except sqlite3.OperationalError:
-            return  # locked or read-only
-        except (sqlite3.DatabaseError, OSError):
-            with contextlib.suppress(sqlite3.Error, OSError):
-                self._file.unlink(missing_ok=True)
-                self._write()
+        self._database.write(self._learnt)
         self._new = {}
 
-    def _write(self) -> None:
-        self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if not self._file.exists():
-            self._file.touch(mode=0o600)
-        with self._open() as database:
-            database.execute(
-                "CREATE TABLE IF NOT EXISTS inputs "
-                "(fingerprint TEXT PRIMARY KEY, inputs_sha256 TEXT NOT NULL) WITHOUT ROWID"
-            )
-            database.executemany("INSERT OR REPLACE INTO inputs VALUES (?, ?)", self._new.items())
-
-    @contextlib.contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
-        connection = sqlite3.connect(self._file, timeout=5.0)
-        try:
-            with connection:
-                yield connection
-        finally:
-            connection.close()
+    def _learnt(self, database: sqlite3.Connection) -> None:
+        database.execute(
+            "CREATE TABLE IF NOT EXISTS inputs "
+            "(fingerprint TEXT PRIMARY KEY, inputs_sha256 TEXT NOT NULL) WITHOUT ROWID"
+        )
+        database.executemany("INSERT OR REPLACE INTO inputs VALUES (?, ?)", self._new.items())

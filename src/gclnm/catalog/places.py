@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import hashlib
 import json
 import sqlite3
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from gclnm.catalog.scanning.cache import cache_file
+from gclnm.catalog.scanning.database import Database
 from gclnm.images.sample import MaskRef, Sample, VolumeRef
 
 __all__ = ["Places", "places_file"]
@@ -43,7 +43,7 @@ class Places:
     """
 
     def __init__(self, file: Path) -> None:
-        self._file = file
+        self._database = Database(file)
 
     def keep(self, found: Iterable[tuple[Sample, str]]) -> None:
         """Note samples with the digest of what was read; not being able to costs nothing but a redo."""
@@ -58,46 +58,27 @@ class Places:
             samples.append((sample.sample_id, inputs_sha256, _packed(_without_volumes(sample, images))))
         if not samples:
             return
-        try:
-            self._write(volumes, samples)
-        except sqlite3.OperationalError:
-            return  # locked or read-only
-        except (sqlite3.DatabaseError, OSError):
-            with contextlib.suppress(sqlite3.Error, OSError):
-                self._file.unlink(missing_ok=True)
-                self._write(volumes, samples)
 
-    def sample(self, sample_id: str, inputs_sha256: str = "") -> Sample | None:
-        """The sample with this key: as it was with these inputs, or else as it was last; None: not known."""
-        if not self._file.is_file():
-            return None
-        query = "SELECT about FROM samples WHERE sample_id = ? ORDER BY inputs_sha256 = ? DESC, rowid DESC"
-        try:
-            with self._open() as database:
-                row = database.execute(query, (sample_id, inputs_sha256)).fetchone()
-                made = None if row is None else _sample(_unpacked(row[0]), database)
-        except (sqlite3.Error, OSError, zlib.error, ValueError, TypeError, KeyError, AttributeError):
-            return None
-        return made if made is not None and made.sample_id == sample_id else None
-
-    def _write(self, volumes: Mapping[str, bytes], samples: list[tuple[str, str, bytes]]) -> None:
-        self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if not self._file.exists():
-            self._file.touch(mode=0o600)
-        with self._open() as database:
+        def note(database: sqlite3.Connection) -> None:
             for table in TABLES:
                 database.execute(table)
             database.executemany("INSERT OR IGNORE INTO volumes VALUES (?, ?)", volumes.items())
             database.executemany("INSERT OR REPLACE INTO samples VALUES (?, ?, ?)", samples)
 
-    @contextlib.contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
-        connection = sqlite3.connect(self._file, timeout=5.0)
+        self._database.write(note)
+
+    def sample(self, sample_id: str, inputs_sha256: str = "") -> Sample | None:
+        """The sample with this key: as it was with these inputs, or else as it was last; None: not known."""
+        if not self._database.file.is_file():
+            return None
+        query = "SELECT about FROM samples WHERE sample_id = ? ORDER BY inputs_sha256 = ? DESC, rowid DESC"
         try:
-            with connection:
-                yield connection
-        finally:
-            connection.close()
+            with self._database.open() as database:
+                row = database.execute(query, (sample_id, inputs_sha256)).fetchone()
+                made = None if row is None else _sample(_unpacked(row[0]), database)
+        except (sqlite3.Error, OSError, zlib.error, ValueError, TypeError, KeyError, AttributeError):
+            return None
+        return made if made is not None and made.sample_id == sample_id else None
 
 
 def _without_volumes(sample: Sample, images: Mapping[str, str]) -> dict[str, Any]:

@@ -97,7 +97,7 @@ class _Worker(ProcessInterface):  # type: ignore[misc]
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     """End a nanny and its worker; both may already be gone."""
-    import psutil  # type: ignore[import-untyped]
+    import psutil
 
     with contextlib.suppress(psutil.NoSuchProcess):
         for child in psutil.Process(process.pid).children(recursive=True):

@@ -6,7 +6,7 @@ import contextlib
 import os
 from typing import Any
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 from distributed import Nanny
 from tornado.ioloop import PeriodicCallback
 

@@ -130,7 +130,7 @@ def warn_of_network(path: Path) -> None:
 
 def mount_of(path: Path) -> tuple[str, str]:
     """Mount point and type of the file system that a folder, also one yet to be made, lies on."""
-    import psutil  # type: ignore[import-untyped]
+    import psutil
 
     target = os.path.realpath(path)
     if target.startswith("\\\\"):

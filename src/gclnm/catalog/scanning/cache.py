@@ -6,9 +6,10 @@ import contextlib
 import os
 import secrets
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
+from gclnm.catalog.scanning.database import Database
 from gclnm.catalog.scanning.records import RECORD_VERSION, FileRecord, from_json, to_json
 from gclnm.catalog.scanning.walk import FoundFile
 
@@ -39,40 +40,18 @@ class Cache:
     """
 
     def __init__(self, file: Path) -> None:
-        self._file = file
+        self._database = Database(file)
         self.salt = secrets.token_bytes(16)
-        try:
-            self.salt = self._prepare()
-        except sqlite3.OperationalError:
-            return  # locked or read-only: scan without it
-        except (sqlite3.DatabaseError, ValueError):
-            with contextlib.suppress(OSError, sqlite3.Error):
-                file.unlink(missing_ok=True)
-                self.salt = self._prepare()
-        except OSError:
-            return
+        self.salt = self._database.write(self._prepare) or self.salt
 
-    @contextlib.contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
-        connection = sqlite3.connect(self._file, timeout=5.0)
-        try:
-            with connection:
-                yield connection
-        finally:
-            connection.close()
-
-    def _prepare(self) -> bytes:
-        self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if not self._file.exists():
-            self._file.touch(mode=0o600)
-        with self._open() as database:
-            database.execute(
-                "CREATE TABLE IF NOT EXISTS files "
-                "(path BLOB PRIMARY KEY, size INTEGER, mtime_ns INTEGER, record TEXT) WITHOUT ROWID"
-            )
-            database.execute("CREATE TABLE IF NOT EXISTS keys (name TEXT PRIMARY KEY, value TEXT)")
-            database.execute("INSERT OR IGNORE INTO keys VALUES ('salt', ?)", (self.salt.hex(),))
-            (value,) = database.execute("SELECT value FROM keys WHERE name = 'salt'").fetchone()
+    def _prepare(self, database: sqlite3.Connection) -> bytes:
+        database.execute(
+            "CREATE TABLE IF NOT EXISTS files "
+            "(path BLOB PRIMARY KEY, size INTEGER, mtime_ns INTEGER, record TEXT) WITHOUT ROWID"
+        )
+        database.execute("CREATE TABLE IF NOT EXISTS keys (name TEXT PRIMARY KEY, value TEXT)")
+        database.execute("INSERT OR IGNORE INTO keys VALUES ('salt', ?)", (self.salt.hex(),))
+        (value,) = database.execute("SELECT value FROM keys WHERE name = 'salt'").fetchone()
         return bytes.fromhex(value)
 
     def known(self, root: Path, files: Iterable[FoundFile]) -> dict[str, FileRecord]:
@@ -80,7 +59,7 @@ class Cache:
         wanted = {file.path: (file.size, file.mtime_ns) for file in files}
         found: dict[str, FileRecord] = {}
         try:
-            with self._open() as database:
+            with self._database.open() as database:
                 rows = database.execute(
                     "SELECT path, size, mtime_ns, record FROM files WHERE path >= ? AND path < ?",
                     (os.fsencode(root), os.fsencode(root) + LAST),
@@ -101,7 +80,7 @@ class Cache:
             for file in files
             if (record := records.get(file.path)) is not None and not _transient(record)
         ]
-        with contextlib.suppress(sqlite3.Error, OSError), self._open() as database:
+        with contextlib.suppress(sqlite3.Error, OSError), self._database.open() as database:
             database.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)", rows)
 
 
