@@ -48,6 +48,27 @@ def test_the_dataset_outlives_later_commits(filled, recipe, row):
     np.testing.assert_array_equal(data.sel(sample_id="a1")["value"].values, row("a1").values)
 
 
+def test_one_row_is_read_by_its_key_in_every_commit_as_it_was_there(filled, recipe, row):
+    before = filled.commit
+    assert filled.read("ct", where={"sample_id": "a1"}).sizes["sample"] == 1
+    filled.append("ct", recipe, [row("a1", inputs="new", patient_id="A"), row("c1")])
+    now = filled.read("ct", where={"sample_id": "a1"})
+    np.testing.assert_array_equal(now["value"].values, [row("a1", inputs="new").values])
+    assert now["revision"].values.tolist() == [2]
+    then = filled.read("ct", where={"sample_id": "a1"}, at=before)
+    np.testing.assert_array_equal(then["value"].values, [row("a1").values])
+    assert filled.read("ct", where={"sample_id": "c1"}).sizes["sample"] == 1
+    assert filled.read("ct", where={"sample_id": "c1"}, at=before).sizes["sample"] == 0
+    assert filled.read("ct", where={"sample_id": "a1", "patient_id": "B"}).sizes["sample"] == 0
+
+
+def test_a_commit_that_is_read_again_is_not_opened_again(filled, monkeypatch):
+    first = filled.read("ct", where={"sample_id": "a1"})
+    monkeypatch.setattr("gclnm.store.read.arrays", None)
+    again = filled.read("ct", where={"sample_id": "a2"})
+    assert [first.sizes["sample"], again.sizes["sample"]] == [1, 1]
+
+
 def test_failed_rows_are_read_when_status_is_asked_for(quiet):
     failed = quiet.read("ct", where={"status": "failed"})
     assert failed["sample_id"].values.tolist() == ["b2"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Collection, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from gclnm.store.layout import (
     DIAGNOSTIC,
     FEATURE_TEXTS,
     ROW_ARRAYS,
-    Arrays,
+    TEXT,
     arrays,
     coordinates,
     read_text,
@@ -62,10 +63,9 @@ def dataset(repository: Repository, snapshot: str, name: str, select: Select, wh
 
     from gclnm.store.lazy import lazily
 
-    root = repository.root(snapshot)
-    group = existing_set(root, name, repository.url)
-    stored = arrays(group)
-    rows, known, names = chosen_rows(stored, where, root)
+    opened = repository.kept(snapshot, name, lambda: _Opened(repository, snapshot, name))
+    group, stored = opened.group, opened.stored
+    rows, known, names = chosen_rows(opened, where)
     selections = {} if select is None else read_selections(group)
     columns = chosen_features(list(read_text(group, "feature")), select, selections)
     place = {
@@ -91,6 +91,26 @@ def dataset(repository: Repository, snapshot: str, name: str, select: Select, wh
     return made.set_xindex("sample_id")
 
 
+class _Opened:
+    """A set of one commit, which never changes: opened once, and its keys kept once they were searched."""
+
+    def __init__(self, repository: Repository, snapshot: str, name: str) -> None:
+        self.root = repository.root(snapshot)
+        self.group = existing_set(self.root, name, repository.url)
+        self.stored = arrays(self.group)
+
+    @cached_property
+    def _keys(self) -> NDArray[Any]:
+        return np.asarray(self.stored["sample_id"][:])
+
+    def candidates(self, where: Where) -> NDArray[np.int64]:
+        """Rows among which a condition is looked for: those of one key where it names one."""
+        key = where.get("sample_id") if isinstance(where, Mapping) else None
+        if isinstance(key, str):
+            return np.flatnonzero(self._keys == np.array(key, dtype=TEXT))
+        return np.arange(self.stored["sample_id"].shape[0])
+
+
 def _attributes(group: zarr.Group, name: str, snapshot: str) -> dict[str, str]:
     attrs = dict(group.attrs)
     kept = {key: str(attrs[key]) for key in ("recipe_name", "recipe_id", "engine", "recipe")}
@@ -108,15 +128,15 @@ def _as_slice(indices: NDArray[np.int64], size: int) -> slice | NDArray[np.int64
 
 
 def chosen_rows(
-    stored: Arrays, where: Where, root: zarr.Group | None = None
+    opened: _Opened, where: Where
 ) -> tuple[NDArray[np.int64], dict[str, NDArray[Any]], list[str]]:
     """Positions of the rows that are asked for, what was read of them, and the names of all they have.
 
     Rows are current, ok and unperturbed unless ``where`` names ``current``, ``status`` or
-    ``perturbation`` itself; sorted by patient, modality, ROI, instance, rater and key. With the root
-    group, an error about an unknown name says which clinical table has it.
+    ``perturbation`` itself; sorted by patient, modality, ROI, instance, rater and key. An error about an
+    unknown name says which clinical table has it.
     """
-    named = names_in(where)
+    named, stored = names_in(where), opened.stored
     always = ("sample_id", *coordinates(stored), *ALWAYS)
     # Who asks for failed rows wants to know why they failed.
     asked = named | {"reason"} if "status" in named else named
@@ -125,9 +145,9 @@ def chosen_rows(
     unknown = named.difference(names)
     if unknown:
         known = [key for key in dict.fromkeys([*always, *ROW_ARRAYS]) if key not in LONG]
-        raise unknown_names(unknown, known, where, _clinical_columns(root))
+        raise unknown_names(unknown, known, where, _clinical_columns(opened.root))
     columns = Columns(stored)
-    rows = np.arange(stored["sample_id"].shape[0])
+    rows = opened.candidates(where)
     # The condition first: what it leaves decides how much of the other arrays is read.
     if where is not None:
         rows = matching(columns, rows, where)
@@ -161,12 +181,10 @@ def unknown_names(
     )
 
 
-def _clinical_columns(root: zarr.Group | None) -> dict[str, str]:
+def _clinical_columns(root: zarr.Group) -> dict[str, str]:
     """The table of every column that a clinical table of the store has."""
     from gclnm.store.clinical.tables import read_about, table_names
 
-    if root is None:
-        return {}
     return {
         str(column["name"]): table
         for table in table_names(root)

@@ -30,6 +30,8 @@ OVERTAKEN_SECONDS = 600.0
 # Icechunk lets no commit be older than the one before. A writer whose clock is behind another one's by no
 # more than this waits for it.
 SKEW_SECONDS = 60.0
+# How many opened sets are kept.
+KEPT = 4
 # Key of a commit's record that tells whose it is when the answer to it was lost.
 ATTEMPT = "attempt"
 
@@ -66,6 +68,7 @@ class Repository:
     lock: AbstractContextManager[Any]
     writable: bool
     patience: float | None = None
+    _kept: dict[tuple[str, str], Any] = field(default_factory=dict, repr=False, compare=False)
 
     def tip(self) -> str:
         """Id of the newest commit."""
@@ -79,6 +82,16 @@ class Repository:
         """The root group of one commit, to read from."""
         store = self.store(snapshot)
         return self._ask(lambda: zarr.open_group(store, mode="r"))
+
+    def kept(self, snapshot: str, name: str, make: Callable[[], T]) -> T:
+        """What was made of a part of a commit, which never changes; that of the last few is kept."""
+        made: T | None = self._kept.get((snapshot, name))
+        if made is None:
+            made = make()
+            for old in list(self._kept)[: 1 - KEPT]:
+                self._kept.pop(old, None)
+            self._kept[snapshot, name] = made
+        return made
 
     def ancestry(self, snapshot: str | None = None) -> Iterator[Any]:
         """Commits from the newest (or the given one) to the first."""
