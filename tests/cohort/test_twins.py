@@ -141,9 +141,7 @@ def test_linked_samples_are_the_old_rows_from_then_on(
     held = run(second)
     linked = run(second, same_as=held.twins)
     assert numbers(linked) == (0, 2, 0, 0)
-    assert (
-        store.log()["what"].iloc[0] == "pet: samples linked to the rows they are the same as, 2 rows replaced"
-    )
+    assert store.log()["what"].iloc[0] == "pet: 2 samples linked"
     assert store.read("pet", where="status == 'failed'").sizes["sample"] == 0
     assert sorted(store.read("pet")["patient_id"].values) == ["P001", "P002"]
     commits = len(store.log())

@@ -336,7 +336,7 @@ def link(
             return None
         choice = choose(stored, keys, rows)
         write_rows(group, stored, rows, np.full((len(rows), width), np.nan), choice)
-        return note_of(name, group, "link", replaced=len(choice.replaced), start=start)
+        return note_of(name, group, "link", linked=len(rows), start=start)
 
     return repository.commit(change)
 

@@ -7,6 +7,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from gclnm.errors import InputError
 from gclnm.store.clinical.tables import write_table
 from gclnm.store.counts import count
@@ -16,7 +18,7 @@ from gclnm.store.lineage import origin_record
 from gclnm.store.read import Where
 from gclnm.store.repository import Note
 from gclnm.store.selections import write_selection
-from gclnm.store.sharing.matching import Patients, Prefer
+from gclnm.store.sharing.matching import Decision, Patients, Prefer
 from gclnm.store.sharing.omitted import Omitted, omitted
 from gclnm.store.sharing.refusals import raise_all
 from gclnm.store.sharing.sides import (
@@ -42,6 +44,9 @@ if TYPE_CHECKING:
 __all__ = ["Merge", "merge"]
 
 
+SETS = ("set", "added", "replaced", "linked", "failed", "there", "kept", "commit")
+
+
 @dataclass(frozen=True, eq=False)
 class Merge:
     """What came from another store.
@@ -49,8 +54,9 @@ class Merge:
     Attributes
     ----------
     sets
-        One row a set: set, added, replaced, failed (how many of these failed), there (rows that
-        were here already), kept (rows of ours that were preferred), commit (empty: nothing new).
+        One row a set: set, added, replaced, linked (samples that count as another one since, beside
+        both), failed (how many of the rows failed), there (rows that were here already), kept (rows of
+        ours that were preferred), commit (empty: nothing new).
     tables
         One row a clinical table: table, added, replaced (rows of it), commit (empty: nothing new).
     twins
@@ -109,6 +115,7 @@ def _sentence(row: dict[Any, Any]) -> str:
     }
     parts = [f"{count(row['added'], 'row')} added"]
     parts += [f"{row[key]} {said}" for key, said in words.items() if row[key]]
+    parts += [f"{count(row['linked'], 'sample')} linked"] if row["linked"] else []
     return f"{row['set']}: {', '.join(parts)}"
 
 
@@ -136,7 +143,7 @@ def merge(
     tables = _merge_tables(own, theirs, prefer) if theirs.tables else []
     doubled = [row.pop("twins").assign(set=row["set"]) for row in rows]
     return Merge(
-        pd.DataFrame(rows, columns=["set", "added", "replaced", "failed", "there", "kept", "commit"]),
+        pd.DataFrame(rows, columns=SETS),
         pd.DataFrame(tables, columns=["table", "added", "replaced", "commit"]),
         pd.concat(doubled, ignore_index=True) if doubled else pd.DataFrame(columns=TWINS),
         theirs.lineage.store_id,
@@ -165,12 +172,10 @@ def _merge_set(
         decision = with_distinct(decision_on(ours, theirs, name, prefer), mine, wanted, distinct)
         frame = rows.loc[list(decision.positions)]
         frame = as_held(mine, group, frame, theirs.groups[name], distinct)
-        failed = int((frame["status"] == "failed").sum())
+        counts = _counted(frame, decision)
         done.update(
             set=name,
-            added=len(decision.positions) - len(decision.replaced),
-            replaced=len(decision.replaced),
-            failed=failed,
+            **counts,
             there=decision.there,
             kept=decision.kept,
             twins=held_back(mine, wanted, frame),
@@ -184,14 +189,27 @@ def _merge_set(
             name,
             group,
             "merge",
-            replaced=len(decision.replaced),
-            failed=failed,
+            replaced=counts["replaced"],
+            linked=counts["linked"],
+            failed=counts["failed"],
             start=start,
             more={"origin": origin_record(theirs.lineage, frame["commit"]), "selections": chosen},
         )
 
     commit = own.commit(change)
     return done | {"commit": commit or ""}
+
+
+def _counted(frame: pd.DataFrame, decision: Decision) -> dict[str, int]:
+    """How many of the rows that come are new, replace one of ours, link a sample, failed."""
+    linked = frame["status"] == "linked"
+    first = np.array(decision.revisions, dtype=np.int64) == 1
+    return {
+        "added": int((~linked & first).sum()),
+        "replaced": int((~linked & ~first).sum()),
+        "linked": int(linked.sum()),
+        "failed": int((frame["status"] == "failed").sum()),
+    }
 
 
 def _write_selections(group: zarr.Group, selections: Mapping[str, list[str]], prefer: Prefer) -> list[str]:
