@@ -117,6 +117,9 @@ def test_a_reanonymised_export_is_held_back_and_named(
     assert set(after.twins["set"]) == {"pet"}
     assert store.read("pet").sizes["sample"] == 2
     assert "Pass same_as=run.twins" in repr(after)
+    assert "0 done, 0 skipped, 2 failed (2 held back)" in repr(after)
+    assert "(2 held back)" in after._repr_html_()
+    assert "held back)" not in repr(before)
     assert all("same_as=run.twins" in fix for fix in after.failed["fix"])
 
 

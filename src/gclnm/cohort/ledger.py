@@ -56,6 +56,8 @@ class Ledger:
         """Rows that commits of this run have brought into the store."""
         self.unchanged = 0
         """Rows that were there already, also those that another run has just written."""
+        self.replaced = 0
+        """Rows of this run, computed or failed, that took the place of earlier ones."""
         self.failed: dict[str, tuple[str, str]] = {}
         """By key: the reason, and what to do about it."""
         self.recovered: set[str] = set()
@@ -89,6 +91,7 @@ class Ledger:
         computed -= {row.sample_id for row in taken.refused}
         self.done += len(computed & taken.written)
         self.unchanged += len(computed - taken.written)
+        self.replaced += taken.replaced
         self.recovered |= computed
         return taken.commit
 

@@ -65,11 +65,14 @@ class Taken:
         Samples among them whose rows were written; the others it held already.
     refused
         Rows that it holds back, as the failed rows that they became.
+    replaced
+        How many rows took the place of an earlier one.
     """
 
     commit: str | None
     written: frozenset[str]
     refused: tuple[Row, ...] = ()
+    replaced: int = 0
 
 
 @dataclass(frozen=True)
