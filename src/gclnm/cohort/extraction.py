@@ -6,7 +6,7 @@ import html
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from gclnm.store.counts import count
+from gclnm.counts import count
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gclnm.cohort.commits import Commits
+from gclnm.counts import count
 from gclnm.errors import EngineError, GclnmError
 from gclnm.schemas.features import check_rows
 
@@ -107,7 +108,7 @@ class Ledger:
     def committed(self) -> str:
         """What is in the store by now, in words; rows that wait are not."""
         waiting = sum(row.status == "failed" for row in self.commits.waiting)
-        return f"committed {self.done} rows done and {len(self.failed) - waiting} failed"
+        return f"committed {count(self.done, 'row')} done and {len(self.failed) - waiting} failed"
 
     def _is_unchanged(self, row: Row) -> bool:
         return row.status != "failed" and self._work.hashes.get(row.sample_id) == row.inputs_sha256

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gclnm.counts import count
 from gclnm.errors import InputError
 from gclnm.schemas.features import as_text
 
@@ -293,14 +294,15 @@ def _check(
     rings = [sample_id for sample_id, end in ends.items() if not end]
     here = {*keys, *coords}
     unknown = sorted({key for pair in ends.items() for key in pair if key and key not in here})
-    for wrong, what, fix in (
-        (rings, "are linked to each other in a ring", "Link each to the one whose row counts."),
-        (unknown, "are not known to the set", "Take sample_id and same_as from .twins of a run."),
+    ring, take = "Link each to the one whose row counts.", "Take sample_id and same_as from .twins of a run."
+    for wrong, one, several, fix in (
+        (rings, "is linked in a ring", "are linked to each other in a ring", ring),
+        (unknown, "is not known to the set", "are not known to the set", take),
     ):
         if wrong:
             more = f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""
             raise InputError(
-                f"{len(wrong)} samples of same_as {what}",
+                f"{count(len(wrong), 'sample')} of same_as {one if len(wrong) == 1 else several}",
                 where=", ".join(map(repr, wrong[:5])) + more,
                 fix=fix,
                 code="bad-link",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from gclnm.store.counts import count, few
+from gclnm.counts import count, few
 from gclnm.store.layout import set_group, set_names
 from gclnm.store.lineage import Lineage
 from gclnm.store.read import existing_set
@@ -185,4 +185,3 @@ def _who(row: Mapping[Any, Any]) -> str:
     parts = [row.get(key) for key in ("patient_id", "modality", "roi", "roi_instance", "rater")]
     named = " ".join(str(part) for part in parts if isinstance(part, str) and part)
     return f"{named} ({row['sample_id']})" if named else str(row["sample_id"])
-

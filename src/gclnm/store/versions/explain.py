@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gclnm.counts import count
 from gclnm.errors import InputError, StoreError
 from gclnm.store.layout import TEXT, array, arrays, coordinates, read_text, set_group, set_names
 from gclnm.store.lineage import Lineage, Origin
 from gclnm.store.read import existing_set
 from gclnm.store.versions.number import Number, number_of
-from gclnm.store.versions.rowdiff import because_of
 from gclnm.store.versions.redo import Redo, Redone, Stored, redone
+from gclnm.store.versions.rowdiff import because_of
 from gclnm.store.versions.words import engine_steps, number, setting_lines
 
 if TYPE_CHECKING:
@@ -94,7 +95,8 @@ class Explanation:
 
     def lines(self) -> list[tuple[str, str]]:
         """The same as pairs of what and how: what the text and the notebook view are made of."""
-        outcome = f"{self.computed} of {self.features} features" if self.status == "ok" else self.reason
+        features = f"{self.computed} of {count(self.features, 'feature')}"
+        outcome = features if self.status == "ok" else self.reason
         recipe_name = str(self.recipe.get("name", ""))
         found = self.number.lines() if self.number else []
         found += self.redone.lines() if self.redone else []

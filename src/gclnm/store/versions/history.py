@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING, Any
 
+from gclnm.counts import count
 from gclnm.errors import InputError, StoreError
-from gclnm.store.counts import count
 
 if TYPE_CHECKING:
     import pandas as pd
