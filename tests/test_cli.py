@@ -10,6 +10,7 @@ import sys
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -333,7 +334,7 @@ def test_stores_are_merged_compacted_and_deposited(
     new = tmp_path / "study.icechunk"
     shown = gclnm("merge", new, store, "--where", "patient_id == 'P001'")
     assert (shown.returncode, shown.stderr) == (0, "")
-    assert "pet: 1 rows added" in shown.stdout or "pet: 1 row added" in shown.stdout
+    assert "pet: 1 row added" in shown.stdout
     (tmp_path / "names.csv").write_text("patient_id,new_id\nP001,B1\nP002,B2\n", "utf-8")
     assert gclnm("merge", tmp_path / "other", store, "--patients", tmp_path / "names.csv").returncode == 0
     assert "B2" in gclnm("read", tmp_path / "other", "pet").stdout
@@ -403,3 +404,63 @@ def test_a_second_export_is_held_back_and_linked_by_its_csv(
     missing = gclnm(*line, "--same-as", tmp_path / "none.csv")
     assert missing.returncode == 2
     assert missing.stderr.startswith("gclnm: --same-as")
+
+
+def test_what_a_merge_holds_back_is_shown_written_linked_or_called_different(
+    store: Path, tmp_path: Path
+) -> None:
+    """The rows of one hospital under the patient ids and UIDs of another one."""
+    import gclnm as library
+
+    theirs = library.open_store(tmp_path / "theirs")
+    rows = second_export(library.open_store(store, mode="r"))
+    theirs.append("pet", "pet", rows)
+    del theirs
+    linked, apart, twins = tmp_path / "linked", tmp_path / "apart", tmp_path / "twins.csv"
+    for study in (linked, apart):
+        assert gclnm("merge", study, store).returncode == 0
+    held = gclnm("merge", linked, tmp_path / "theirs", "--twins", twins)
+    assert (held.returncode, held.stderr) == (0, "")
+    assert "gclnm link STORE pet twins.csv" in held.stdout
+    assert "merged.twins" not in held.stdout
+    assert "Held back" in held.stdout
+    assert pd.read_csv(twins)["patient_id"].tolist() == ["other-P001", "other-P002"]
+    assert "linked in commit" in gclnm("link", linked, "pet", twins).stdout
+    assert gclnm("link", linked, "pet", twins).stdout == "pet: is so already\n"
+    assert "2 samples linked" in gclnm("log", linked).stdout
+    different = gclnm("merge", apart, tmp_path / "theirs", "--distinct", rows[0].sample_id)
+    assert "Held back" in different.stdout
+    assert library.open_store(apart, mode="r").read("pet").sizes["sample"] == 3
+
+
+def second_export(store: Any) -> list[Any]:
+    from gclnm.pipeline import Row
+
+    group = store._repository.root(store.commit)["sets/pet"]
+    values, diagnostics = group["value"][:], group["diagnostic"][:]
+    return [
+        Row(
+            sample_id=f"{at}" * 24,
+            coords={"patient_id": f"other-{patient}", "series_uid": f"1.{at}", "roi": "GTV"},
+            status="ok",
+            reason="",
+            values=values[at],
+            diagnostics=diagnostics[at],
+            inputs_sha256=f"{at}" * 64,
+            content_sha256=str(group["content_sha256"][at]),
+        )
+        for at, patient in enumerate(group["patient_id"][:])
+    ]
+
+
+def test_a_merge_says_what_to_do_in_words_of_the_shell(store: Path, tmp_path: Path) -> None:
+    study, names = tmp_path / "study", tmp_path / "names.csv"
+    word = gclnm("merge", study, store, "--patients", "same")
+    assert word.returncode == 2
+    assert "--same-patients" in word.stderr
+    names.write_text("patient_id,new_id\nP001,B1\nP002,B2\n", "utf-8")
+    gclnm("merge", study, store, "--patients", names)
+    forgotten = gclnm("merge", study, store)
+    assert forgotten.returncode == 2
+    assert "--patients with a CSV of {'P001': 'B1', 'P002': 'B2'}" in forgotten.stderr
+    assert "patients=" not in forgotten.stderr

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gclnm.counts import count
 from gclnm.errors import InputError
 
 if TYPE_CHECKING:
@@ -157,7 +158,7 @@ def run(
                 progress=progress,
             )
             demo.extractions[name] = found
-            rows = f"{found.done} rows" + (f" ({found.skipped} were there)" if found.skipped else "")
+            rows = count(found.done, "row") + (f" ({found.skipped} were there)" if found.skipped else "")
             done(f"{rows} x {len(found.recipe.features)} features, {len(found.failed)} failed")
     if TAG not in set(store.tags()["tag"]):
         store.tag(TAG)

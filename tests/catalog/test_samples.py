@@ -164,7 +164,7 @@ def test_time_points_are_assigned_by_value_function_or_table(samples, tmp_path):
     with_table = samples.with_coords(tmp_path / "t.csv")
     assert with_table.query("patient_id == 7").table["timepoint"].tolist() == ["first"] * 3
     assert with_table.query("arm == 'A'").table["patient_id"].unique().tolist() == ["12"]
-    assert "1 rows of the table are about no sample" in with_table.notes[0]
+    assert "1 row of the table is about no sample" in with_table.notes[0]
 
 
 def test_numbers_of_a_table_match_ids_that_are_text(samples):
@@ -268,5 +268,5 @@ def test_samples_without_a_modality_say_so_until_it_is_stated(make):
     make.volume("image", kind="image", modality="")
     make.roi("GTV", on="image")
     samples = pair(make.catalog(), "GTV")
-    assert "1 of 1 samples do not say their modality" in repr(samples)
+    assert "1 sample has no modality" in repr(samples)
     assert "note" not in repr(samples.assign(modality="CT"))

@@ -185,7 +185,7 @@ def test_workers_that_all_die_end_the_run_with_what_was_committed(
     store = gclnm.open_store("memory://")
     with pytest.raises(ClusterError, match="went away") as caught:
         extract(make_samples(2), recipe, store=store, workers=2, progress=False)
-    assert "committed 1 rows done" in caught.value.fix
+    assert "committed 1 row done" in caught.value.fix
     assert len(store.keys("tiny")) == 1
 
 
@@ -237,7 +237,7 @@ def test_dask_as_it_is_deployed_and_a_scheduler_that_goes_away(
             extract(samples, recipe, store=store, client=client, progress=False)
         with contextlib.suppress(Exception):
             client.close(timeout=1)
-    assert "committed 1 rows done" in caught.value.fix
+    assert "committed 1 row done" in caught.value.fix
     assert len(store.keys("tiny")) == 1
 
 
@@ -291,7 +291,7 @@ def test_ctrl_c_commits_what_is_done_and_leaves_no_process(
         process.kill()
     assert process.returncode != 0
     assert "KeyboardInterrupt" in errors
-    assert "committed 1 rows done" in errors
+    assert "committed 1 row done" in errors
     assert "distributed" not in errors.split("KeyboardInterrupt")[-1]
     assert rows_in(tmp_path) == 1
     assert gone(workers, 10)

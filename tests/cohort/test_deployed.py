@@ -96,7 +96,7 @@ def test_a_scheduler_that_goes_away_ends_the_run_with_what_was_committed(
         with pytest.raises(ClusterError, match="went away") as caught:
             extract(make_samples(2), recipe, store=store, client=client, progress=False)
     assert time.monotonic() - struck[0] < 60
-    assert "committed 1 rows done" in caught.value.fix
+    assert "committed 1 row done" in caught.value.fix
     assert len(store.keys("tiny")) == 1
     monkeypatch.undo()
     done = extract(make_samples(2), recipe, store=store, workers=1, progress=False)
@@ -122,7 +122,7 @@ def test_workers_that_all_go_away_end_the_run_after_a_while(
         after_the_first_row(monkeypatch, kill)
         with pytest.raises(ClusterError, match="went away") as caught:
             extract(make_samples(2), recipe, client=client, progress=False)
-    assert "committed 1 rows done" in caught.value.fix
+    assert "committed 1 row done" in caught.value.fix
 
 
 def test_the_most_memory_of_each_worker_is_reported(make_samples: Any, recipe: Recipe) -> None:

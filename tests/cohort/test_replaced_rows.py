@@ -103,7 +103,10 @@ def replaced_once(
     store.tag("submission-1")
     first, then = store.commit, datetime.now(UTC)
     commits = len(store.log())
-    assert numbers(run(dicom)) == (1, 1, 0)
+    done = run(dicom)
+    assert numbers(done) == (1, 1, 0)
+    assert done.replaced == 1
+    assert "1 done, 1 skipped, 0 failed; 1 earlier row replaced" in repr(done)
     after = values(store, feature)
     assert ratio[0] < after[0] / before[0] < ratio[1]
     assert after[1] == before[1]
@@ -114,7 +117,9 @@ def replaced_once(
     everything = store.read("pet", where={"current": [True, False], "patient_id": "P001"})
     found = sorted(zip(everything["revision"].values, everything["current"].values, strict=True))
     assert found == [(1, False), (2, True)]
-    assert numbers(run(dicom)) == (0, 2, 0)
+    again = run(dicom)
+    assert numbers(again) == (0, 2, 0)
+    assert "replaced" not in repr(again)
     assert len(store.log()) == commits + 1
 
 

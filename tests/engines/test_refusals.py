@@ -56,7 +56,7 @@ def test_voxels_that_are_not_numbers_are_refused(make_case, bad) -> None:
     case = make_case()
     array = case.image.array.copy()
     array[9, 19, 17] = bad
-    with pytest.raises(EngineError, match="1 voxels in the ROI") as caught:
+    with pytest.raises(EngineError, match="1 voxel in the ROI") as caught:
         run(make_case(array=array))
     assert caught.value.code == "not-finite"
     array = case.image.array.copy()

@@ -13,6 +13,7 @@ import pandas as pd
 
 from gclnm.catalog.cells import text
 from gclnm.catalog.expressions import unknown_column
+from gclnm.counts import count
 from gclnm.errors import InputError
 
 __all__ = ["exclusions", "joined", "one_per", "read_table"]
@@ -122,7 +123,7 @@ def exclusions(
     if items and all(isinstance(item, (bool, np.bool_)) for item in items):
         if len(items) != len(ids):
             raise InputError(
-                f"{len(items)} booleans cannot choose among {len(ids)} samples",
+                f"{count(len(items), 'boolean')} cannot choose among {count(len(ids), 'sample')}",
                 where="exclude(where)",
                 fix="Give one for each row of .table.",
             )
@@ -228,7 +229,9 @@ def _unmatched(
     unused = len(set(places) - set(ours))
     notes = []
     if lonely:
-        notes.append(f"{lonely} samples have no row in the table, by {by}: their new coordinates are empty.")
+        have = count(lonely, "sample has", "samples have")
+        notes.append(f"{have} no row in the table, by {by}: the new coordinates are empty there.")
     if unused:
-        notes.append(f"{unused} rows of the table are about no sample, by {by}.")
+        rows = count(unused, "row of the table is", "rows of the table are")
+        notes.append(f"{rows} about no sample, by {by}.")
     return tuple(notes)

@@ -15,6 +15,7 @@ from gclnm.catalog.scanning.problems import shown
 from gclnm.catalog.scanning.reading import read_records
 from gclnm.catalog.scanning.rows import series_rows
 from gclnm.catalog.scanning.walk import Tree, walk
+from gclnm.counts import count
 from gclnm.schemas.problems import PROBLEMS
 from gclnm.schemas.segmentations import SEGMENTATIONS
 from gclnm.schemas.table import Table
@@ -139,7 +140,7 @@ def _note_tree(found: Collection, tree: Tree) -> None:
         found.problems.add(
             "warning",
             "no-image",
-            f"none of the {len(tree.files)} files is an image that can be read",
+            f"of {count(len(tree.files), 'file')} none is an image that can be read",
             where=str(tree.root),
             fix="Check the path: CT, MR and PET in DICOM, NIfTI, NRRD and MetaImage are read.",
         )

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from gclnm.counts import count
+
 if TYPE_CHECKING:
     from gclnm.catalog.samples import Samples
 
@@ -47,7 +49,7 @@ def lines(samples: Samples) -> list[str]:
     unknown = sum(not sample.coords.get("modality") for sample in samples)
     if unknown:
         result.append(
-            f"note: {unknown} of {len(samples)} samples do not say their modality: grey values have no unit."
+            f"note: {count(unknown, 'sample has', 'samples have')} no modality: grey values have no unit."
             ' State it: .assign(modality="CT"), or column modality of a manifest.'
         )
     return result + [f"note: {note}" for note in samples.notes]

@@ -27,6 +27,7 @@ from gclnm.cli.pairing import paired, pairing
 from gclnm.cli.program import app
 from gclnm.cli.show import show, write
 from gclnm.cli.words import in_words_of_the_shell
+from gclnm.counts import count
 from gclnm.errors import InputError
 
 __all__ = ["extract", "read"]
@@ -143,7 +144,7 @@ def read(
     if out is None:
         data = opened.read(name, at=at, select=select, tables=table)
         features = [str(feature) for feature in data["feature"].values]
-        typer.echo(f"{data.sizes['sample']} rows x {len(features)} features")
+        typer.echo(f"{count(data.sizes['sample'], 'row')} x {count(len(features), 'feature')}")
         joined = [column for one in table or () for column in opened.get_table(one, at).columns]
         first = ("patient_id", "roi", "roi_instance", "rater", "modality", *joined, *features[:3])
         show("", opened.table(name, at=at, select=features[:3], tables=table), tuple(dict.fromkeys(first)))

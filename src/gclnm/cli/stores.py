@@ -11,13 +11,14 @@ import typer
 
 from gclnm.cli.options import At, StoreUrl, Where, patient_key
 from gclnm.cli.program import app
-from gclnm.cli.show import show
+from gclnm.cli.show import show, write
+from gclnm.cli.words import in_words_of_the_shell
 from gclnm.errors import InputError
 
 if TYPE_CHECKING:
     from gclnm.store.sharing.matching import Patients, Prefer
 
-__all__ = ["check", "compact", "export", "merge", "put_table"]
+__all__ = ["check", "compact", "export", "link", "merge", "put_table"]
 
 
 class Own(StrEnum):
@@ -63,14 +64,25 @@ def merge(
     prefer: Annotated[
         Own | None, typer.Option(help="Which row stays where both have another one of a sample.")
     ] = None,
+    distinct: Annotated[
+        list[str] | None,
+        typer.Option(help="sample_id of a held-back row that is truly different; repeatable."),
+    ] = None,
+    twins: Annotated[
+        Path | None,
+        typer.Option("--twins", help="Write the rows that are held back, as a CSV for gclnm link."),
+    ] = None,
 ) -> None:
     """Bring the rows of another store into this one, with their values and history.
 
     The other store is only read. Run again, it brings what is new.
+    Rows with the images and contours of a sample that is here under another id are held back: look at
+    them, then link them or let them come with --distinct.
 
     \b
     Examples:
       gclnm merge study.icechunk hospital-b.icechunk
+      gclnm merge study.icechunk hospital-b.icechunk --twins twins.csv
       gclnm merge study.icechunk hospital-b.icechunk --patients renamed.csv
       gclnm merge without.icechunk study.icechunk --where "patient_id != 'P017'"
     """
@@ -84,13 +96,46 @@ def merge(
     meaning: Patients = _renamed(patients) if patients is not None else "same" if same_patients else None
     kept: Prefer = None if prefer is None else "own" if prefer is Own.own else "other"
     theirs = gclnm.open_store(other, mode="r")
-    typer.echo(repr(gclnm.open_store(store).merge(theirs, patients=meaning, where=where, prefer=kept)))
+    merged = gclnm.open_store(store).merge(
+        theirs, patients=meaning, where=where, prefer=kept, distinct=distinct or ()
+    )
+    typer.echo(in_words_of_the_shell(repr(merged)))
+    if len(merged.twins):
+        show("Held back", merged.twins, ("set", "patient_id", "same_as_patient", "sample_id", "same_as"))
+    if twins is not None:
+        write(merged.twins, twins)
+
+
+@app.command()
+def link(
+    store: StoreUrl,
+    name: Annotated[str, typer.Argument(metavar="SET", help="Name of the set.", show_default=False)],
+    same_as: Annotated[
+        Path, typer.Argument(metavar="CSV", help="Columns sample_id and same_as.", show_default=False)
+    ],
+) -> None:
+    """Say that samples are the same as others: from then on they count as these.
+
+    \b
+    Example:
+      gclnm link study.icechunk ct twins.csv
+    """
+    import gclnm
+
+    commit = gclnm.open_store(store).link(name, same_as)
+    typer.echo(f"{name}: linked in commit {commit}" if commit else f"{name}: is so already")
 
 
 def _renamed(path: Path) -> dict[str, str]:
     """Old patient id to new one, from a CSV."""
     from gclnm.catalog.choose import read_table
 
+    if str(path) == "same" and not path.exists():
+        raise InputError(
+            "--patients takes a CSV, and not a word",
+            where="'same'",
+            fix="Give --same-patients where ids that both stores use are of the same persons.",
+        )
     table = read_table(path, "patients")
     missing = [name for name in ("patient_id", "new_id") if name not in table]
     if missing:

@@ -13,6 +13,13 @@ SHELL_WORDS = {
     r", or a DataFrame": "",
     r"\{sample_id: sample_id\}, to itself": "to itself in the CSV",
     r"\.twins of a run": "what --twins writes",
+    r"\(\.twins\)": "(--twins writes them)",
+    r"store\.link\('(\S+)', merged\.twins\)": r"gclnm link STORE \1 twins.csv",
+    r"merge\(\.\.\., distinct=\[sample_id, \.\.\.\]\)": "--distinct SAMPLE_ID",
+    r'patients="same"': "--same-patients",
+    r"or a mapping or function from theirs to new ids": "or --patients with a CSV from theirs to new ids",
+    r"patients=(?=\{)": "--patients with a CSV of ",
+    r"(?<![\w/])patients=(?=\s)": "--patients",
     r"pair\(catalog\) shows": "gclnm scan shows",
     r"; see \.unpaired": "",
     r"Look at (samples)?\.unpaired of gclnm\.pair[^.]*|Look at samples\.unpaired[^.]*": (

@@ -180,6 +180,7 @@ def extract(
         seconds=time.perf_counter() - started,
         commit=store.commit,
         peak_mb=ledger.peak_mb,
+        replaced=ledger.replaced,
     )
 
 

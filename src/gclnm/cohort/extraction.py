@@ -6,6 +6,8 @@ import html
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from gclnm.counts import count
+
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
@@ -41,6 +43,8 @@ class Extraction:
         The commit that holds all of it.
     peak_mb
         By worker: the most memory (resident, in MB of 2^20 bytes) that its process has taken.
+    replaced
+        Rows of this run, computed or failed, that took the place of earlier ones.
     """
 
     store: FeatureStore
@@ -53,6 +57,7 @@ class Extraction:
     seconds: float
     commit: str
     peak_mb: dict[str, float] = field(default_factory=dict)
+    replaced: int = 0
 
     @property
     def dataset(self) -> xr.Dataset:
@@ -68,7 +73,7 @@ class Extraction:
 
     def _facts(self) -> list[tuple[str, str]]:
         facts = [
-            ("rows", f"{self.done} done, {self.skipped} skipped, {len(self.failed)} failed"),
+            ("rows", self._rows()),
             ("features", f"{len(self.recipe.features)} per row, recipe {self.recipe.id[:12]}"),
             ("time", _duration(self.seconds)),
             ("commit", self.commit),
@@ -80,6 +85,11 @@ class Extraction:
         if len(self.twins):
             facts.append(("twins", _twins_in_words(self.twins)))
         return [*facts, ("read back", self.code or ".dataset (only in memory: pass store= to keep it)")]
+
+    def _rows(self) -> str:
+        held = f" ({len(self.twins)} held back)" if len(self.twins) else ""
+        instead = f"; {count(self.replaced, 'earlier row')} replaced" if self.replaced else ""
+        return f"{self.done} done, {self.skipped} skipped, {len(self.failed)} failed{held}{instead}"
 
     def _reasons(self, most: int = 5) -> list[str]:
         """The commonest reasons, with what to do about each."""
@@ -110,7 +120,7 @@ def _twins_in_words(twins: pd.DataFrame) -> str:
     pairs = [f"{new} = {old}" for new, old in patients.itertuples(index=False)]
     more = f" and {len(pairs) - 3} more" if len(pairs) > 3 else ""
     return (
-        f"{len(twins)} samples have the voxels and contour of another one"
+        f"{count(len(twins), 'sample has', 'samples have')} the voxels and contour of another one"
         f" (patients {', '.join(pairs[:3])}{more}). Pass same_as=run.twins to link them."
     )
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gclnm.cohort.commits import Commits
+from gclnm.counts import count
 from gclnm.errors import EngineError, GclnmError
 from gclnm.schemas.features import check_rows
 
@@ -56,6 +57,8 @@ class Ledger:
         """Rows that commits of this run have brought into the store."""
         self.unchanged = 0
         """Rows that were there already, also those that another run has just written."""
+        self.replaced = 0
+        """Rows of this run, computed or failed, that took the place of earlier ones."""
         self.failed: dict[str, tuple[str, str]] = {}
         """By key: the reason, and what to do about it."""
         self.recovered: set[str] = set()
@@ -89,6 +92,7 @@ class Ledger:
         computed -= {row.sample_id for row in taken.refused}
         self.done += len(computed & taken.written)
         self.unchanged += len(computed - taken.written)
+        self.replaced += taken.replaced
         self.recovered |= computed
         return taken.commit
 
@@ -104,7 +108,7 @@ class Ledger:
     def committed(self) -> str:
         """What is in the store by now, in words; rows that wait are not."""
         waiting = sum(row.status == "failed" for row in self.commits.waiting)
-        return f"committed {self.done} rows done and {len(self.failed) - waiting} failed"
+        return f"committed {count(self.done, 'row')} done and {len(self.failed) - waiting} failed"
 
     def _is_unchanged(self, row: Row) -> bool:
         return row.status != "failed" and self._work.hashes.get(row.sample_id) == row.inputs_sha256

@@ -12,6 +12,7 @@ import pandas as pd
 
 from gclnm.cohort.look import Finding, Look, look_at
 from gclnm.cohort.tasks import cores, require_samples, require_some, require_unique
+from gclnm.counts import count
 from gclnm.errors import InputError
 from gclnm.progress import track
 
@@ -62,13 +63,13 @@ class Plan:
 
     def _facts(self) -> list[tuple[str, str]]:
         n_patients = self.rows["patient_id"].nunique() if "patient_id" in self.rows else 0
-        kinds = ", ".join(f"{int(count)} {kind}" for kind, count in self.patients.sum().items())
+        kinds = ", ".join(f"{int(rows)} {kind}" for kind, rows in self.patients.sum().items())
         return [
-            ("rows", f"{len(self.rows)} of {n_patients} patients: {kinds}"),
+            ("rows", f"{len(self.rows)} of {count(n_patients, 'patient')}: {kinds}"),
             ("features", f"{len(self.recipe.features)} per row, recipe {self.recipe.name}"),
             ("time", _words(self.hours, self.workers)),
             ("disk", f"about {self.disk_mb:.3g} MB"),
-            ("looked at", f"{self.n_read} of {len(self.rows)} samples; n=None looks at all"),
+            ("looked at", f"{self.n_read} of {count(len(self.rows), 'sample')}; n=None looks at all"),
         ]
 
     def _summary(self) -> pd.DataFrame:
@@ -242,4 +243,4 @@ def _words(hours: float, workers: int) -> str:
     if hours != hours:
         return "unknown: nothing that was looked at can be computed"
     minutes = f"{hours * 60:.0f} min" if hours < 2 else f"{hours:.1f} h"
-    return f"about {minutes if hours > 1 / 60 else f'{hours * 3600:.0f} s'} with {workers} workers"
+    return f"about {minutes if hours > 1 / 60 else f'{hours * 3600:.0f} s'} with {count(workers, 'worker')}"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gclnm.cohort.footprint import peak_mb
+from gclnm.counts import count
 from gclnm.errors import EngineError, GclnmError, InputError
 from gclnm.images.sample import Sample, VolumeRef
 from gclnm.schemas.features import as_numbers, as_text, coordinate_kind
@@ -183,7 +184,7 @@ def require_unique(samples: Sequence[Sample]) -> None:
     names = [f"{s.coords.get('patient_id')} {s.coords.get('roi')}" for s in twice.values()]
     more = f" and {len(names) - 5} more" if len(names) > 5 else ""
     raise InputError(
-        f"{len(twice)} rows are asked for more than once",
+        f"{count(len(twice), 'row is', 'rows are')} asked for more than once",
         where=", ".join(names[:5]) + more,
         fix="Give each its own roi_instance, rater or volume, or take one with samples.one_per(...).",
         code="duplicate-samples",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gclnm.counts import count
 from gclnm.engines.base import Result
 from gclnm.engines.columns import columns, image_names
 from gclnm.engines.regions import ROI_DIAGNOSTICS, require_finite, require_roi, roi_diagnostics
@@ -191,7 +192,7 @@ def _families(region: _Region, features: Features, notes: dict[str, str]) -> dic
     voxels = int(region.diagnostics["voxels_analysed"])
     if voxels >= features.min_voxels:
         return chosen
-    small = f"the ROI has {voxels} voxels, fewer than {features.min_voxels}"
+    small = f"the ROI has {count(voxels, 'voxel')}, fewer than {features.min_voxels}"
     notes |= {family: small for family in chosen if family in TEXTURE}
     return {family: names for family, names in chosen.items() if family not in TEXTURE}
 

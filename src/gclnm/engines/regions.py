@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gclnm.counts import count
 from gclnm.errors import EngineError
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def require_finite(voxels: NDArray[np.floating], inside: NDArray[np.bool_], sour
     wrong = int(np.count_nonzero(~np.isfinite(voxels[inside])))
     if wrong:
         raise EngineError(
-            f"{source} {wrong} voxels in the ROI that are not finite numbers",
+            f"{source} {count(wrong, 'voxel')} in the ROI without a finite number",
             fix="Padding or a failed conversion may reach into the ROI.",
             code="not-finite",
         )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gclnm.counts import count
 from gclnm.errors import InputError
 from gclnm.progress import track
 
@@ -81,7 +82,7 @@ class Cohort:
     def __repr__(self) -> str:
         kinds = [str(one["segmentation"]) for one in self.truth.values()]
         return (
-            f"Cohort of {len(self.truth)} patients, {self.n_files} DICOM files "
+            f"Cohort of {count(len(self.truth), 'patient')}, {count(self.n_files, 'DICOM file')} "
             f"({kinds.count('RTSTRUCT')} with RTSTRUCT, {kinds.count('SEG')} with SEG) in {self.path}"
         )
 

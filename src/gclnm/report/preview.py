@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from gclnm.counts import count
 from gclnm.errors import InputError
 from gclnm.report.views import View, crop, slices_of, title, views, window
 
@@ -101,7 +102,7 @@ def _panel(ax: Axes, view: View) -> None:
     ax.contour(mask.astype(float), [0.5], colors=CONTOUR, linewidths=1.2)
     slices = int(view.mask.array.any(axis=(1, 2)).sum())
     volume_ml = view.mask.n_voxels * view.mask.geometry.voxel_volume_mm3 / 1000
-    words = f"{volume_ml:.3g} mL, {slices} slices of {z:.3g} mm"
+    words = f"{volume_ml:.3g} mL, {count(slices, 'slice')} of {z:.3g} mm"
     ax.text(
         0.02, 0.02, words, fontsize=7, color="white", transform=ax.transAxes,
         bbox={"facecolor": "black", "alpha": 0.55, "pad": 1.5, "linewidth": 0},

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gclnm.counts import count
 from gclnm.errors import InputError
 from gclnm.schemas.features import as_text
 
@@ -65,11 +66,14 @@ class Taken:
         Samples among them whose rows were written; the others it held already.
     refused
         Rows that it holds back, as the failed rows that they became.
+    replaced
+        How many rows took the place of an earlier one.
     """
 
     commit: str | None
     written: frozenset[str]
     refused: tuple[Row, ...] = ()
+    replaced: int = 0
 
 
 @dataclass(frozen=True)
@@ -290,14 +294,15 @@ def _check(
     rings = [sample_id for sample_id, end in ends.items() if not end]
     here = {*keys, *coords}
     unknown = sorted({key for pair in ends.items() for key in pair if key and key not in here})
-    for wrong, what, fix in (
-        (rings, "are linked to each other in a ring", "Link each to the one whose row counts."),
-        (unknown, "are not known to the set", "Take sample_id and same_as from .twins of a run."),
+    ring, take = "Link each to the one whose row counts.", "Take sample_id and same_as from .twins of a run."
+    for wrong, one, several, fix in (
+        (rings, "is linked in a ring", "are linked to each other in a ring", ring),
+        (unknown, "is not known to the set", "are not known to the set", take),
     ):
         if wrong:
             more = f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""
             raise InputError(
-                f"{len(wrong)} samples of same_as {what}",
+                f"{count(len(wrong), 'sample')} of same_as {one if len(wrong) == 1 else several}",
                 where=", ".join(map(repr, wrong[:5])) + more,
                 fix=fix,
                 code="bad-link",
@@ -336,7 +341,7 @@ def link(
             return None
         choice = choose(stored, keys, rows)
         write_rows(group, stored, rows, np.full((len(rows), width), np.nan), choice)
-        return note_of(name, group, "link", replaced=len(choice.replaced), start=start)
+        return note_of(name, group, "link", linked=len(rows), start=start)
 
     return repository.commit(change)
 

@@ -8,6 +8,7 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gclnm.counts import count
 from gclnm.store import export
 from gclnm.store.clinical.join import Tables, dataset_with
 from gclnm.store.clinical.tables import read_table, table_list
@@ -370,7 +371,8 @@ class StoreReader:
     def __repr__(self) -> str:
         sets, columns = self.sets(), ("set", "rows", "features", "failed")
         parts = [
-            f"{name}: {rows} rows x {features} features" + (f", {failed} failed" if failed else "")
+            f"{name}: {count(rows, 'row')} x {count(features, 'feature')}"
+            + (f", {failed} failed" if failed else "")
             for name, rows, features, failed in zip(*(sets[key] for key in columns), strict=True)
         ]
         return f"FeatureStore {self.url}, " + ("; ".join(parts) or "no sets")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from os import PathLike
 from typing import TYPE_CHECKING, TypeAlias
 
+from gclnm.counts import count
 from gclnm.errors import InputError
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def pairs_of(same_as: SameAs, name: str = "") -> dict[str, str]:
     strange = [key for pair in pairs.items() for key in pair if not isinstance(key, str) or not key]
     if strange:
         raise InputError(
-            f"{len(strange)} cells of same_as= are no sample_id",
+            f"{count(len(strange), 'cell of same_as= is', 'cells of same_as= are')} no sample_id",
             where=", ".join(map(repr, strange[:5])),
             fix="Take both columns from .twins of a run, as text.",
         )

@@ -195,7 +195,13 @@ class FeatureStore(StoreReader):
             choice = choose(stored, keys, clear.rows)
             news = [clear.rows[index] for index in choice.indices]
             places = [clear.places[index] for index in choice.indices]
-            taken = Taken(None, written(rows, places, news), clear.refused)
+            fresh = zip(news, choice.revisions, strict=True)
+            taken = Taken(
+                None,
+                written(rows, places, news),
+                clear.refused,
+                sum(revision > 1 and row.status != "linked" for row, revision in fresh),
+            )
             if not news and action == "append":
                 return None
             start = stored["sample_id"].shape[0]

@@ -195,6 +195,7 @@ def note_of(
     action: str,
     *,
     replaced: int = 0,
+    linked: int = 0,
     failed: int = 0,
     message: str = "",
     start: int | None = None,
@@ -202,7 +203,8 @@ def note_of(
 ) -> Note:
     """The record of a commit: what `log` shows and `explain` finds the row's commit by.
 
-    Rows from ``start`` on are this commit's; by default it wrote none.
+    Rows from ``start`` on are this commit's; by default it wrote none. ``linked`` of them say that their
+    sample is another one; they count neither as added nor as replaced.
     """
     stop = array(group, "sample_id").shape[0]
     start = stop if start is None else start
@@ -213,8 +215,9 @@ def note_of(
         "generation": group.attrs["generation"],
         "start": start,
         "stop": stop,
-        "added": stop - start - replaced,
+        "added": stop - start - replaced - linked,
         "replaced": replaced,
+        "linked": linked,
         "failed": failed,
         "message": message,
         "versions": versions(),

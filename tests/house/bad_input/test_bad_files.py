@@ -41,7 +41,7 @@ def test_a_folder_without_any_image(tmp_path, say):
     catalog = gclnm.scan(tmp_path, progress=False)
     (problem,) = catalog.problems.to_dict("records")
     say(f"{problem['what']}. {problem['fix']}")
-    assert "none of the 1 files is an image" in problem["what"]
+    assert "of 1 file none is an image" in problem["what"]
     assert "Check the path" in problem["fix"]
 
 

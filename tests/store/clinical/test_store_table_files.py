@@ -201,7 +201,7 @@ def test_empty_and_hidden_sheets_do_not_count(tmp_path):
 
 def test_formulas_without_a_result_are_not_read_as_missing(tmp_path):
     path = workbook(tmp_path, [["id", "x"], [1, "=1+1"]])
-    with pytest.raises(ReadError, match="1 formulas of the workbook have no stored result") as found:
+    with pytest.raises(ReadError, match="1 formula of the workbook has no stored result") as found:
         read_raw(path)
     assert "B2" in found.value.where
 

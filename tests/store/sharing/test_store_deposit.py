@@ -295,7 +295,7 @@ def test_a_deposit_says_what_it_did_not_look_for_and_how_cells_are_to_be_read(re
     store.put_table("c", table, keys=("patient_id", "centre"), values=maps)
     made = store.export(tmp_path / "deposit")
     assert made.not_looked_for == ("7",)
-    assert "1 ids are too short to be looked for" in repr(made)
+    assert "1 id is too short to be looked for" in repr(made)
     readme = (made.folder / "README.md").read_text(encoding="utf-8")
     assert "too short to be told from other words were not looked for" in readme
     assert "no names of" not in readme

@@ -82,7 +82,7 @@ def test_a_correction_of_a_linked_row_is_told(recipe, row):
     ours.link("ct", {"t": "a"})
     assert ours.merge(theirs).commits == []
     theirs.append("ct", recipe, [row("t", inputs="corrected")])
-    with pytest.raises(StoreError, match="1 rows are in both stores with other inputs"):
+    with pytest.raises(StoreError, match="1 row is in both stores with other inputs"):
         ours.merge(theirs)
     kept = ours.merge(theirs, prefer="own").sets.iloc[0]
     assert kept[["replaced", "there", "kept"]].tolist() == [0, 0, 1]
@@ -97,7 +97,7 @@ def test_a_row_that_was_linked_before_it_was_read_is_told_where_its_content_is_a
         ours = made(recipe, [row("a")])
         ours.link("ct", {"t": "a"}, coords={"t": {"patient_id": "P-t"}})
         if told:
-            with pytest.raises(StoreError, match="1 rows are in both stores with other inputs"):
+            with pytest.raises(StoreError, match="1 row is in both stores with other inputs"):
                 ours.merge(made(recipe, [there]), patients="same")
         else:
             assert ours.merge(made(recipe, [there]), patients="same").sets.there[0] == 1
@@ -111,7 +111,7 @@ def test_other_names_are_refused_for_patients_whose_rows_were_never_read(recipe,
     assert ours.merge(theirs, patients={"F": "G"}).commits == []
     theirs.append("ct", recipe, [row("key-of-F", patient_id="F")])
     for patients in (None, {"F": "H"}, {"F": "G", "K": "L"}):
-        with pytest.raises(StoreError, match="1 patients of the other store are here already"):
+        with pytest.raises(StoreError, match="1 patient of the other store is here already"):
             ours.merge(theirs, patients=patients)
     assert ours.merge(theirs, patients={"F": "G"}).sets.replaced[0] == 1
     assert len(ours.keys("ct")) == 2

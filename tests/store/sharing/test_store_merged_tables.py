@@ -60,7 +60,7 @@ def test_rows_that_one_side_wrote_itself_are_no_copies_of_the_others(recipe, row
     for age in (98, 99):
         third.put_table("clinical", clinical(("B1", age, "I")))
     for one, other in ((copy, third), (third, copy), (third, with_table), (with_table, third)):
-        with pytest.raises(StoreError, match="rows of a clinical table differ for 1 patients"):
+        with pytest.raises(StoreError, match="rows of a clinical table differ for 1 patient"):
             one.merge(other, patients="same")
 
 

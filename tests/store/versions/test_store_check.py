@@ -122,7 +122,7 @@ def text(value: str) -> Any:
         (put("origin", slice(9, 10), text("0123456789ABCDEFGHJK")), "origin", "no merge"),
         (put("history", slice(9, 10), text("{")), "history", "not JSON"),
         (put("value", (3, slice(None)), -1e300), "bounds", "original_shape_Sphericity"),
-        (put("value", (3, 0), np.inf), "bounds", "1 values are outside"),
+        (put("value", (3, 0), np.inf), "bounds", "1 value is outside"),
         (put("value", (42, slice(None)), 0.5), "values", "'lost'"),
     ],
 )

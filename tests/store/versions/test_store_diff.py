@@ -335,3 +335,41 @@ def test_a_hundred_thousand_rows_are_compared_in_seconds_and_checked(recipe: Any
     assert seconds < 10
     assert len(diff.values()) == 100
     assert store.check().ok
+
+
+def test_a_link_is_a_change_of_its_own(filled: FeatureStore) -> None:
+    first = filled.commit
+    filled.link("ct", {"a2": "a1", "n1": "b1"}, coords={"n1": {"patient_id": "N"}})
+    diff = filled.diff(first)
+    assert changes(diff) == {"a2": ("linked", "status"), "n1": ("linked", "")}
+    assert diff.rows.set_index("sample_id").loc["a2", "detail"] == "ok -> linked (same-as: a1)"
+    assert "ct: 2 samples linked" in diff.lines()
+    assert "replaced" not in repr(diff)
+    assert filled.log()[["what", "added", "replaced", "linked"]].values.tolist()[0] == [
+        "ct: 2 samples linked",
+        0,
+        0,
+        2,
+    ]
+    assert changes(filled.diff(filled.commit, first))["a2"] == ("replaced", "status")
+
+
+def test_what_a_linked_sample_was_read_from_is_no_new_link(
+    filled: FeatureStore, recipe: Any, row: Any
+) -> None:
+    filled.link("ct", {"n1": "b1"}, coords={"n1": {"patient_id": "N"}})
+    first = filled.commit
+    filled.append("ct", recipe, [replace(row("n1"), content_sha256=row("b1").content_sha256)])
+    assert filled.diff(first).rows["change"].tolist() == ["replaced"]
+
+
+def test_a_link_that_a_merge_brings_is_a_link(store: FeatureStore, filled: FeatureStore) -> None:
+    ours = open_store("memory://")
+    ours.merge(filled)
+    first = ours.commit
+    filled.link("ct", {"a2": "a1"})
+    merged = ours.merge(filled)
+    assert merged.sets[["added", "replaced", "linked"]].values.tolist() == [[0, 0, 1]]
+    assert "ct: 0 rows added, 3 here already, 1 sample linked" in repr(merged)
+    assert ours.log()["what"].iloc[0].endswith("merged, 1 sample linked")
+    assert ours.diff(first).rows["change"].tolist() == ["linked"]

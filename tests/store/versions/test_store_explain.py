@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from gclnm.errors import InputError, StoreError
+from gclnm.images.inputs import Inputs
+from gclnm.store.store import open_store
 from gclnm.store.versions.words import setting_lines
 
 ENTROPY = "original_glcm_JointEntropy"
@@ -83,3 +85,40 @@ def test_numbers_of_coordinates_are_shown_short_and_kept_exact(filled, recipe, r
     explained = filled.explain("t1")
     assert explained.coords["slice_thickness_mm"] == 3.26999999999998
     assert dict(explained.lines())["slice_thickness_mm"] == "3.27"
+
+
+def test_every_revision_says_why_it_took_the_place_of_the_one_before(store, recipe, row):
+    parts = {"voxels:image": "1", "grid:image": "2", "facts:image": "3", "mask:roi": "4"}
+    for changed in ({}, {"mask:roi": "5"}, {"mask:roi": "5", "overrides:image": "6"}):
+        inputs = Inputs(parts | changed)
+        history = json.dumps({"inputs": inputs.short()})
+        store.append("ct", recipe, [replace(row("a1"), inputs_sha256=inputs.sha256, history=history)])
+    store.append("ct", recipe, [replace(row("a1", rater="Z"), inputs_sha256=inputs.sha256, history=history)])
+    found = store.explain("a1")
+    assert [r["because"] for r in found.revisions] == ["", "mask", "overrides", "coordinates"]
+    assert [r["detail"] for r in found.revisions[1:]] == [
+        "mask of roi changed",
+        "overrides of image added",
+        "rater: none -> Z",
+    ]
+    first, second, _, _ = found.revisions
+    line = dict(found.lines())["revision"]
+    assert line.startswith(
+        f"4 (because of coordinates); before it 1 (ok, {first['time']:%Y-%m-%d}, {first['commit']}),"
+        f" 2 (because of mask, ok, {second['time']:%Y-%m-%d}, {second['commit']}), 3 ("
+    )
+
+
+def test_a_row_says_the_same_of_its_revisions_as_the_difference_of_the_versions(filled, recipe, row):
+    theirs = open_store("memory://")
+    before = filled.commit
+    filled.append("ct", recipe, [row("b2", patient_id="B", rater="Y")])
+    theirs.merge(filled)
+    theirs.append("ct", recipe, [row("b2", patient_id="B", rater="Y", inputs="other")])
+    middle = filled.commit
+    filled.merge(theirs, patients="same", prefer="other")
+    found = filled.explain("b2").revisions
+    for a, b, revision in ((before, middle, found[1]), (middle, None, found[2])):
+        rows = filled.diff(a, b).rows.set_index("sample_id")
+        assert rows.loc["b2", ["because", "detail"]].tolist() == [revision["because"], revision["detail"]]
+    assert "merged" in found[2]["because"]

@@ -172,7 +172,7 @@ def test_every_kind_of_commit_is_a_sentence_of_the_history_and_leaves_the_store_
         "ct: rewritten for reading columns",
         "labels: table merged from another store",
         f"ct: rows of store {store_id[:8]} merged, selection few taken over, 2 rows added",
-        "ct: samples linked to the rows they are the same as, 1 row replaced",
+        "ct: 1 sample linked",
         "ct: selection robust stored, 1 feature",
         "clinical: table stored, 2 rows",
         "ct: set created, 4 rows added, 1 of them failed",

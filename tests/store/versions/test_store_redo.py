@@ -115,7 +115,7 @@ def test_files_that_were_moved_away_are_counted(store: FeatureStore, sample: Sam
     Path(sample.masks["roi"].file).unlink()
     found = again(store, sample)
     assert found.outcome == "not computed"
-    assert "1 of its 2 files are not reachable" in found.why
+    assert "does not reach 1 of its 2 files" in found.why
 
 
 def test_a_mask_that_changed_is_named_with_the_largest_difference(

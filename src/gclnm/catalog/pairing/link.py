@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from gclnm.catalog.cells import geometry_of, text
+from gclnm.counts import count
 from gclnm.images.geometry import Geometry
 
 if TYPE_CHECKING:
@@ -289,7 +290,7 @@ class Linker:
             return Links(dict.fromkeys(fits, "geometry"))
         return Refusal(
             "no-image-of-this-grid",
-            f"none of the {len(candidates)} images of this patient has its grid",
+            f"of {count(len(candidates), 'image')} of this patient none has its grid",
             "Pair it by a manifest: a mask on another grid is resampled onto the image.",
         )
 

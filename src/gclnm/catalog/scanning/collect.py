@@ -23,6 +23,7 @@ from gclnm.catalog.scanning.patients import conflicts
 from gclnm.catalog.scanning.problems import Problems
 from gclnm.catalog.scanning.records import FileRecord
 from gclnm.catalog.scanning.rows import dicom_volume_row, file_volume_row, label_row, roi_row
+from gclnm.counts import count
 from gclnm.images.dicom.assemble import assemble
 from gclnm.images.dicom.frames import FrameHeader
 from gclnm.images.dicom.objects import DICOMDIR
@@ -376,16 +377,16 @@ class Collection:
             self.problems.add(
                 "info",
                 "not-deidentified",
-                f"{len(open_files)} files do not say that they are de-identified (0012,0062); "
-                "their patient ids are kept as they are",
+                f"{count(len(open_files), 'file does not say that it is', 'files do not say that they are')}"
+                " de-identified (0012,0062); patient ids are kept as they are",
                 fix="Pass patient_key= (a mapping, a function or a secret) to replace them.",
             )
         if self._named:
             self.problems.add(
                 "info",
                 "ids-from-names",
-                f"patient ids of {len(self._named)} files are taken from names of files and folders and kept "
-                "as they are",
+                f"patient ids of {count(len(self._named), 'file')} are taken from names of files and folders"
+                " and kept as they are",
                 fix="Pass patient_key= (a mapping, a function or a secret) to replace them.",
             )
 

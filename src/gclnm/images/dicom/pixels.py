@@ -14,6 +14,7 @@ from pydicom.encaps import encapsulate, get_frame
 from pydicom.pixels import get_decoder
 from pydicom.uid import RLELossless, SecondaryCaptureImageStorage, generate_uid
 
+from gclnm.counts import count
 from gclnm.errors import ReadError
 from gclnm.images.dicom.codestream import frame_size
 from gclnm.images.dicom.elements import frame_count, number, read, text, whole
@@ -58,7 +59,8 @@ def stored_frames(dataset: Dataset, frames: Sequence[int] = (), where: str = "")
     wanted = list(frames) or list(range(frame_count(dataset)))
     check_voxels((*_size(dataset)[:2], len(wanted)), where)
     if max(wanted) >= frame_count(dataset):
-        raise ReadError(f"the object has {frame_count(dataset)} frames, not {max(wanted) + 1}", where=where)
+        there = count(frame_count(dataset), "frame")
+        raise ReadError(f"the object has {there}, not {max(wanted) + 1}", where=where)
     if "FloatPixelData" in dataset or "DoubleFloatPixelData" in dataset:
         return _float_frames(dataset, wanted, where)
     if "PixelData" not in dataset:

@@ -12,6 +12,7 @@ from numbers import Real
 from typing import Any
 
 from gclnm.catalog.pairing.names import normalise
+from gclnm.counts import count
 from gclnm.errors import InputError
 
 __all__ = ["Cells", "cell_text", "convert", "value_map"]
@@ -169,7 +170,7 @@ def _mapped(column: _Column, mapping: Mapping[str, Any]) -> Cells:
     unknown -= plain.keys()
     if unknown:
         raise InputError(
-            f"{len(unknown)} values of a column are not in its map",
+            f"{count(len(unknown), 'value of a column is', 'values of a column are')} not in its map",
             where=column.where(lambda text: text in unknown),
             fix=f"Found: {', '.join(map(repr, dict.fromkeys(column.texts)))}."
             f" Add them to values={{{column.stored!r}: {{...}}}}; None stands for missing.",

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gclnm.catalog.pairing.names import normalise
+from gclnm.counts import count
 from gclnm.errors import InputError, ReadError
 
 if TYPE_CHECKING:
@@ -226,7 +227,8 @@ def _refuse_uncomputed(formulas: Any, values: Any, path: Path) -> None:
     ]
     if empty:
         raise ReadError(
-            f"{len(empty)} formulas of the workbook have no stored result",
+            f"{count(len(empty), 'formula of the workbook has', 'formulas of the workbook have')} no stored"
+            " result",
             where=f"{path}: {', '.join(empty[:5])}",
             fix="Open it in a spreadsheet program, save it, and try again.",
             code="bad-table",

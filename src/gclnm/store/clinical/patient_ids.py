@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from gclnm.catalog.pairing.names import normalise
 from gclnm.catalog.scanning.patients import PatientKey, key_function
+from gclnm.counts import count
 from gclnm.errors import InputError
 
 __all__ = ["IdMatch", "match_ids", "normalise_id"]
@@ -181,7 +182,7 @@ def _refuse_doubtful(ids: list[str]) -> None:
 def _refuse_missing(ids: list[str]) -> None:
     if ids:
         raise InputError(
-            f"patient_key lacks {len(ids)} patients of the table",
+            f"patient_key lacks {count(len(ids), 'patient')} of the table",
             where=", ".join(map(repr, ids[:10])),
             fix="Add them to the mapping, or leave their rows out of the table.",
             code="patient-key",

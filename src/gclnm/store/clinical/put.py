@@ -14,6 +14,7 @@ import numpy as np
 from gclnm.catalog.pairing.build import usual_modality
 from gclnm.catalog.pairing.names import normalise
 from gclnm.catalog.scanning.patients import PatientKey
+from gclnm.counts import count, few
 from gclnm.errors import InputError
 from gclnm.schemas.features import COORDINATES
 from gclnm.schemas.patients import TABLE_COLUMNS
@@ -23,7 +24,6 @@ from gclnm.store.clinical.columns import Choice, choose_columns, raise_together
 from gclnm.store.clinical.files import RawTable, read_raw
 from gclnm.store.clinical.patient_ids import IdMatch, match_ids
 from gclnm.store.clinical.tables import About, check_table_name, read_table, table_names, write_table
-from gclnm.store.counts import count, few
 from gclnm.store.layout import array, set_group, set_names, versions
 from gclnm.store.repository import Note, Repository
 from gclnm.store.sharing.clinical import StoredTable, with_merged_rows

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from gclnm.counts import count
 from gclnm.errors import GclnmError, StoreError
 from gclnm.store.clinical.tables import About, read_table, table_names
 from gclnm.store.lineage import Lineage
@@ -279,7 +280,7 @@ def _framed(rows: Mapping[tuple[Any, ...], dict[str, Any]], about: About) -> pd.
 
 def _differing(name: str, patients: list[str]) -> GclnmError:
     return StoreError(
-        f"rows of a clinical table differ for {len(patients)} patients",
+        f"rows of a clinical table differ for {count(len(patients), 'patient')}",
         where=f"table {name!r}: patients {shown(patients)}",
         fix='Pass prefer="own" or prefer="other".',
         code="rows-differ",

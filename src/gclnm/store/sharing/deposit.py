@@ -18,6 +18,7 @@ from uuid import uuid4
 import numpy as np
 
 from gclnm._version import __version__
+from gclnm.counts import count
 from gclnm.errors import InputError, StoreError
 from gclnm.store.clinical.tables import read_about, read_table, table_names
 from gclnm.store.dictionary import columns_of
@@ -76,18 +77,19 @@ class Deposit:
     def __repr__(self) -> str:
         size = int(self.files["bytes"].sum())
         lines = [
-            f"Deposit {self.folder}: {len(self.files)} files, {size:,} bytes, {len(self.pseudonyms)} patients"
+            f"Deposit {self.folder}: {count(len(self.files), 'file')}, {size:,} bytes,"
+            f" {count(len(self.pseudonyms), 'patient')}"
         ]
         if self.omitted is not None:
             lines.append(f"  {self.omitted.sentence}")
         lines += [f"  left out of {row['of']}: {row['column']} ({row['why']})" for row in self._reasons()]
         if self.not_looked_for:
-            n = len(self.not_looked_for)
-            lines.append(f"  {n} ids are too short to be looked for in texts (.not_looked_for)")
+            ids = count(len(self.not_looked_for), "id is", "ids are")
+            lines.append(f"  {ids} too short to be looked for in texts (.not_looked_for)")
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        head = f"<b>Deposit</b> {html.escape(str(self.folder))}, {len(self.pseudonyms)} patients"
+        head = f"<b>Deposit</b> {html.escape(str(self.folder))}, {count(len(self.pseudonyms), 'patient')}"
         head += "" if self.omitted is None else f"<br>{html.escape(self.omitted.sentence)}"
         parts = [part.to_html(index=False, escape=True) for part in (self.files, self.left_out) if len(part)]
         return f"<div>{head}{''.join(parts)}</div>"
@@ -353,7 +355,7 @@ class _Writer:
             used = self._lineage.origins[of[sample]].versions
             key = json.dumps(used, sort_keys=True)
             counts[key] = counts.get(key, 0) + 1
-        return [{"rows": count, "versions": json.loads(key)} for key, count in counts.items()]
+        return [{"rows": rows, "versions": json.loads(key)} for key, rows in counts.items()]
 
     # --- tables
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from gclnm.counts import count
 from gclnm.errors import GclnmError, InputError, StoreError
 from gclnm.store.chains import astray
 from gclnm.store.links import named_sample
@@ -83,7 +84,7 @@ def renamed(patients: Patients, known: set[str]) -> dict[str, str]:
         unknown = sorted(str(patient) for patient in patients if patient not in known)
         if unknown:
             raise InputError(
-                f"patients= names {len(unknown)} patients that the other store does not have",
+                f"patients= names {count(len(unknown), 'patient')} that the other store does not have",
                 where=f"patients {shown(unknown)}",
                 fix="Correct them, or leave them out.",
                 code="unknown-patient",
@@ -103,7 +104,7 @@ def _checked(given: dict[str, str]) -> dict[str, str]:
     wrong = sorted(old for old, new in given.items() if not isinstance(new, str) or not new)
     if wrong:
         raise InputError(
-            f"patients= gives {len(wrong)} patients no id, or one that is not text",
+            f"patients= gives {count(len(wrong), 'patient')} no id, or one that is not text",
             where=f"patients {shown(wrong)}",
             fix="Give every patient an id that is a text.",
         )
@@ -133,7 +134,8 @@ def rename(rows: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
     }
     reasons = [_renamed_reason(reason, keys) for reason in rows["reason"]]
     new = rows["sample_id"].map(keys)
-    return rows.assign(patient_id=patients, sample_id=new, reason=reasons, key_there=rows["sample_id"])
+    there = {"key_there": rows["sample_id"], "patient_there": rows["patient_id"]}
+    return rows.assign(patient_id=patients, sample_id=new, reason=reasons, **there)
 
 
 def _renamed_reason(reason: str, keys: Mapping[str, str]) -> str:
@@ -159,8 +161,16 @@ def _sources(rows: pd.DataFrame) -> dict[str, set[str]]:
     return found
 
 
-def renamed_before(own: pd.DataFrame, theirs: pd.DataFrame) -> list[str]:
-    """Patients whose rows are here already under another id: they would be there twice.
+class Person(NamedTuple):
+    """A patient of the other store whose rows are here: the id here, as now told, and as it is there."""
+
+    here: str
+    now: str
+    there: str
+
+
+def known_before(own: pd.DataFrame, theirs: pd.DataFrame) -> list[Person]:
+    """Patients whose rows are here already; those with another id now would be there twice.
 
     A row is known by the commit that wrote it and by its inputs, whatever its patient is called.
     ``theirs`` holds all revisions: the one that came may have been replaced since.
@@ -168,28 +178,38 @@ def renamed_before(own: pd.DataFrame, theirs: pd.DataFrame) -> list[str]:
     keys = ["commit", "inputs_sha256"]
     came = own[own["commit"].isin(theirs["commit"].unique())]
     read = theirs[theirs["inputs_sha256"] != ""]
+    names = ["patient_id", "patient_id_now", "patient_there"]
     both = came[[*keys, "patient_id"]].merge(
-        read[[*keys, "patient_id"]].drop_duplicates(), on=keys, suffixes=("", "_now")
+        read[[*keys, "patient_id", "patient_there"]].drop_duplicates(), on=keys, suffixes=("", "_now")
     )
-    both["same"] = both["patient_id"] == both["patient_id_now"]
-    same = both.groupby([*keys, "patient_id"], sort=False)["same"].any().reset_index()
-    return sorted({*same.loc[~same["same"], "patient_id"], *_unread_before(own, theirs)})
+    # Of several patients with equal inputs the one of the same id is meant.
+    both["other"] = both["patient_id"] != both["patient_id_now"]
+    both = both.sort_values("other", kind="stable").drop_duplicates([*keys, "patient_id"])
+    found = {Person(*map(str, cells)) for cells in both[names].drop_duplicates().itertuples(index=False)}
+    return sorted(found | _unread_before(own, theirs))
 
 
-def _unread_before(own: pd.DataFrame, theirs: pd.DataFrame) -> set[str]:
+def _unread_before(own: pd.DataFrame, theirs: pd.DataFrame) -> set[Person]:
     """The same for rows without inputs: they are known by the key that their patient's id gave them."""
     if theirs.empty:
         return set()
     own, theirs = (rows[rows["inputs_sha256"] == ""] for rows in (own, theirs))
-    now = set(zip(theirs["commit"], theirs["sample_id"], strict=True))
-    keys = theirs.groupby("commit")["key_there"].unique().to_dict()
-    found: set[str] = set()
+    now: dict[tuple[str, str], str] = {}
+    keys: dict[str, dict[str, tuple[str, str]]] = {}
+    columns = ("commit", "sample_id", "key_there", "patient_id", "patient_there")
+    for commit, key, before, *names in zip(*(theirs[name] for name in columns), strict=True):
+        now[commit, key] = names[1]
+        keys.setdefault(commit, {})[before] = (names[0], names[1])
+    found: dict[str, Person] = {}
     for commit, key, patient in zip(own["commit"], own["sample_id"], own["patient_id"], strict=True):
-        if patient in found or (commit, key) in now:
-            continue
-        if any(key in (there, _new_key(patient, there)) for there in keys.get(commit, ())):
-            found.add(patient)
-    return found
+        if (same := now.get((commit, key))) is not None:
+            found.setdefault(patient, Person(patient, patient, same))
+        elif patient not in found or found[patient].now == patient:
+            known = keys.get(commit, {}).items()
+            pairs = (pair for there, pair in known if key in (there, _new_key(patient, there)))
+            if (other := next(pairs, None)) is not None:
+                found[patient] = Person(patient, *other)
+    return set(found.values())
 
 
 def decide(
@@ -329,6 +349,15 @@ def _order(own_commit: str, commit: str, source: str, ours: Lineage, others: Lin
     return (other > mine) - (other < mine)
 
 
+def _names_given(known: Sequence[Person]) -> str:
+    """The patients= that gives patients the ids that they have here."""
+    others = [f"{p.there!r}: {p.here!r}" for p in known if p.there != p.here]
+    if not others:
+        return "none"
+    more = ", ..." if len(others) > SHOWN else ""
+    return f"patients={{{', '.join(others[:SHOWN])}{more}}}"
+
+
 def problems_of(
     own: pd.DataFrame,
     theirs: pd.DataFrame,
@@ -349,22 +378,27 @@ def problems_of(
         Whether the user said that equal ids are the same persons.
     """
     found: list[GclnmError] = []
-    again = renamed_before(own[own["current"]], theirs)
+    known = known_before(own[own["current"]], theirs)
+    again = [person for person in known if person.here != person.now]
+    here = sorted({person.here for person in again})
     if again:
+        are = count(len(here), "patient of the other store is", "patients of the other store are")
+        ids = "another id" if len(here) == 1 else "other ids"
         found.append(
             StoreError(
-                f"{len(again)} patients of the other store are here already under other ids",
-                where=f"patients {shown(again)}",
-                fix="Give the same patients= as when they were merged.",
+                f"{are} here already under {ids}",
+                where=f"patients {shown(here)}",
+                fix=f"Give the same patients= as when they were merged: {_names_given(known)}.",
                 code="renamed-before",
             )
         )
     both = [] if told else colliding(own_patients, their_patients)
-    both = [patient for patient in both if patient not in again]
+    both = [patient for patient in both if not any(patient in person[:2] for person in again)]
     if both:
+        are = count(len(both), "patient id is", "patient ids are")
         found.append(
             StoreError(
-                f"{len(both)} patient ids are in both stores, and nothing says whether persons are, too",
+                f"{are} in both stores, and nothing says whether persons are, too",
                 where=f"patients {shown(both)}",
                 fix='Pass patients="same" where they are, or a mapping or function from theirs to new ids.',
                 code="patient-collision",

@@ -7,16 +7,18 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from gclnm.counts import count
 from gclnm.errors import InputError
 from gclnm.store.clinical.tables import write_table
-from gclnm.store.counts import count
 from gclnm.store.features import read_selections
 from gclnm.store.layout import array, create_set, versions
 from gclnm.store.lineage import origin_record
 from gclnm.store.read import Where
 from gclnm.store.repository import Note
 from gclnm.store.selections import write_selection
-from gclnm.store.sharing.matching import Patients, Prefer
+from gclnm.store.sharing.matching import Decision, Patients, Prefer
 from gclnm.store.sharing.omitted import Omitted, omitted
 from gclnm.store.sharing.refusals import raise_all
 from gclnm.store.sharing.sides import (
@@ -42,6 +44,9 @@ if TYPE_CHECKING:
 __all__ = ["Merge", "merge"]
 
 
+SETS = ("set", "added", "replaced", "linked", "failed", "there", "kept", "commit")
+
+
 @dataclass(frozen=True, eq=False)
 class Merge:
     """What came from another store.
@@ -49,8 +54,9 @@ class Merge:
     Attributes
     ----------
     sets
-        One row a set: set, added, replaced, failed (how many of these failed), there (rows that
-        were here already), kept (rows of ours that were preferred), commit (empty: nothing new).
+        One row a set: set, added, replaced, linked (samples that count as another one since, beside
+        both), failed (how many of the rows failed), there (rows that were here already), kept (rows of
+        ours that were preferred), commit (empty: nothing new).
     tables
         One row a clinical table: table, added, replaced (rows of it), commit (empty: nothing new).
     twins
@@ -60,6 +66,8 @@ class Merge:
         pair; ``distinct=`` of a merge lets those come that are truly different.
     store_id
         The other store.
+    notes
+        What may not be meant: a set that is new here while one of ours has the same recipe.
     omitted
         What ``where`` left out of the other store: rows and, under the ids that they would have here,
         patients; None without a condition.
@@ -69,6 +77,7 @@ class Merge:
     tables: pd.DataFrame
     twins: pd.DataFrame
     store_id: str
+    notes: tuple[str, ...] = ()
     omitted: Omitted | None = None
 
     @property
@@ -87,14 +96,16 @@ class Merge:
                 f" To make one sample of each pair: {links}. Truly different ones come with"
                 " merge(..., distinct=[sample_id, ...])."
             )
-        if self.omitted is not None:
-            lines.append(self.omitted.sentence)
+        lines += self._remarks()
         return "\n".join([f"Merge of store {self.store_id[:12]}", *(f"  {line}" for line in lines)])
 
     def _repr_html_(self) -> str:
         shown = [part.to_html(index=False, escape=True) for part in self._parts() if len(part)]
-        left_out = "" if self.omitted is None else f"<br>{html.escape(self.omitted.sentence)}"
-        return f"<div><b>Merge</b> of store {self.store_id[:12]}{left_out}{''.join(shown)}</div>"
+        said = "".join(f"<br>{html.escape(remark)}" for remark in self._remarks())
+        return f"<div><b>Merge</b> of store {self.store_id[:12]}{said}{''.join(shown)}</div>"
+
+    def _remarks(self) -> list[str]:
+        return [*self.notes, *([] if self.omitted is None else [self.omitted.sentence])]
 
     def _parts(self) -> tuple[pd.DataFrame, ...]:
         return self.sets, self.tables, self.twins
@@ -109,6 +120,7 @@ def _sentence(row: dict[Any, Any]) -> str:
     }
     parts = [f"{count(row['added'], 'row')} added"]
     parts += [f"{row[key]} {said}" for key, said in words.items() if row[key]]
+    parts += [f"{count(row['linked'], 'sample')} linked"] if row["linked"] else []
     return f"{row['set']}: {', '.join(parts)}"
 
 
@@ -135,11 +147,13 @@ def merge(
     rows = [_merge_set(own, theirs, name, prefer, distinct) for name in theirs.names]
     tables = _merge_tables(own, theirs, prefer) if theirs.tables else []
     doubled = [row.pop("twins").assign(set=row["set"]) for row in rows]
+    notes = [note for row in rows for note in row.pop("notes")]
     return Merge(
-        pd.DataFrame(rows, columns=["set", "added", "replaced", "failed", "there", "kept", "commit"]),
+        pd.DataFrame(rows, columns=SETS),
         pd.DataFrame(tables, columns=["table", "added", "replaced", "commit"]),
         pd.concat(doubled, ignore_index=True) if doubled else pd.DataFrame(columns=TWINS),
         theirs.lineage.store_id,
+        tuple(notes),
         None if where is None else _omitted(theirs),
     )
 
@@ -165,14 +179,13 @@ def _merge_set(
         decision = with_distinct(decision_on(ours, theirs, name, prefer), mine, wanted, distinct)
         frame = rows.loc[list(decision.positions)]
         frame = as_held(mine, group, frame, theirs.groups[name], distinct)
-        failed = int((frame["status"] == "failed").sum())
+        counts = _counted(frame, decision)
         done.update(
             set=name,
-            added=len(decision.positions) - len(decision.replaced),
-            replaced=len(decision.replaced),
-            failed=failed,
+            **counts,
             there=decision.there,
             kept=decision.kept,
+            notes=_set_notes(ours, theirs, name),
             twins=held_back(mine, wanted, frame),
         )
         chosen = _write_selections(group, theirs.selections[name], prefer)
@@ -184,14 +197,41 @@ def _merge_set(
             name,
             group,
             "merge",
-            replaced=len(decision.replaced),
-            failed=failed,
+            replaced=counts["replaced"],
+            linked=counts["linked"],
+            failed=counts["failed"],
             start=start,
             more={"origin": origin_record(theirs.lineage, frame["commit"]), "selections": chosen},
         )
 
     commit = own.commit(change)
     return done | {"commit": commit or ""}
+
+
+def _set_notes(ours: Ours, theirs: Theirs, name: str) -> list[str]:
+    """Whether a set comes as a new one while it may be one of ours under another name."""
+    if name in ours.groups:
+        return []
+    recipe_id = theirs.groups[name].attrs["recipe_id"]
+    like = [
+        repr(own)
+        for own, group in ours.groups.items()
+        if own not in theirs.groups and group.attrs["recipe_id"] == recipe_id
+    ]
+    verb = "has" if len(like) == 1 else "have"
+    return [f"set {name!r} is new here; {' and '.join(like)} {verb} the same recipe"] if like else []
+
+
+def _counted(frame: pd.DataFrame, decision: Decision) -> dict[str, int]:
+    """How many of the rows that come are new, replace one of ours, link a sample, failed."""
+    linked = frame["status"] == "linked"
+    first = np.array(decision.revisions, dtype=np.int64) == 1
+    return {
+        "added": int((~linked & first).sum()),
+        "replaced": int((~linked & ~first).sum()),
+        "linked": int(linked.sum()),
+        "failed": int((frame["status"] == "failed").sum()),
+    }
 
 
 def _write_selections(group: zarr.Group, selections: Mapping[str, list[str]], prefer: Prefer) -> list[str]:

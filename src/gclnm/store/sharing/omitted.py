@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from gclnm.store.counts import count, few
+from gclnm.counts import count, few
 
 __all__ = ["Omitted", "omitted"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from gclnm.counts import count
 from gclnm.errors import GclnmError, StoreError
 from gclnm.store.features import read_selections
 from gclnm.store.layout import DIAGNOSTIC, TEXT, arrays, coordinates, differences, read_text
@@ -38,7 +39,7 @@ def recipe_problems(group: zarr.Group, name: str, source: zarr.Group) -> list[Gc
                 "the two stores made the feature set with different recipes",
                 where=f"set {name!r}",
                 fix=f"{said.replace('Stored -> given', 'Here -> there', 1)} Extract with one recipe file"
-                " in both places, or give one of the sets another name.",
+                " in both places.",
                 code="other-recipe",
             )
         ]
@@ -101,7 +102,7 @@ def row_problems(name: str, decision: Decision) -> list[GclnmError]:
     if decision.differing:
         found.append(
             StoreError(
-                f"{len(decision.differing)} rows are in both stores with other inputs",
+                f"{count(len(decision.differing), 'row is', 'rows are')} in both stores with other inputs",
                 where=f"set {name!r}: samples {shown(list(decision.differing))}",
                 fix='Pass prefer="own" or prefer="other"; explain() shows either.',
                 code="rows-differ",
@@ -110,7 +111,8 @@ def row_problems(name: str, decision: Decision) -> list[GclnmError]:
     if decision.astray:
         found.append(
             StoreError(
-                f"{len(decision.astray)} samples would be linked in a ring, or to one that is not there",
+                f"{count(len(decision.astray), 'sample')} would be linked in a ring, or to one that is"
+                " not there",
                 where=f"set {name!r}: samples {shown(list(decision.astray))}",
                 fix='Pass prefer="own" or prefer="other"; if one store has the ring itself (check() says so),'
                 " leave these samples out with where=.",

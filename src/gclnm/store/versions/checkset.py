@@ -11,6 +11,7 @@ import numpy as np
 import zarr
 
 from gclnm._version import __version__
+from gclnm.counts import count
 from gclnm.errors import GclnmError
 from gclnm.schemas.features import STATUS, out_of_bounds
 from gclnm.store.chains import astray
@@ -185,7 +186,8 @@ def _check_lineage(where: str, generation: str, rows: int, records: Records, fou
     if at < rows:
         found.add("lineage", f"no commit says that it wrote rows {at} to {rows - 1}", where, OTHER_TOOL)
     elif at > rows:
-        found.add("lineage", f"commits say that they wrote {at} rows, the set has {rows}", where, RESTORE)
+        say = f"commits say that they wrote {count(at, 'row')}, the set has {rows}"
+        found.add("lineage", say, where, RESTORE)
 
 
 def _blocks(size: int, step: int) -> Iterator[tuple[int, int]]:
@@ -287,7 +289,7 @@ def _report(
     if len(positions):
         named = ", ".join(dict.fromkeys(repr(str(keys[i])) for i in positions[:KEYS_SHOWN]))
         more = f" and {len(positions) - KEYS_SHOWN} more" if len(positions) > KEYS_SHOWN else ""
-        found.add(code, f"{what} ({len(positions)} rows)", f"{where} {named}{more}", OTHER_TOOL)
+        found.add(code, f"{what} ({count(len(positions), 'row')})", f"{where} {named}{more}", OTHER_TOOL)
 
 
 def _check_values(
@@ -313,7 +315,8 @@ def _check_values(
         looked_at[rows] += values.shape[1]
     for column, n in sorted(wrong.items()):
         name = str(names[column]) if names is not None else f"number {column}"
-        found.add("bounds", f"{n} values are outside the feature's bounds", f"{where}, {name}", REPORT)
+        said = f"{count(n, 'value is', 'values are')} outside the feature's bounds"
+        found.add("bounds", said, f"{where}, {name}", REPORT)
     if status is not None and keys is not None:
         _report((status != "ok") & filled, keys, "values", "they have values, but are not ok", where, found)
     # No problem: of one voxel or a flat region a recipe may ask only for what mathematics does not define.
@@ -347,7 +350,7 @@ def _check_histories(where: str, item: zarr.Array[Any], found: Findings) -> None
             texts = item[start:stop]
         bad = sum(not _is_json(str(text)) for text in texts)
         if bad:
-            found.add("history", f"{bad} histories are not JSON", place, REPORT)
+            found.add("history", f"{count(bad, 'history is', 'histories are')} not JSON", place, REPORT)
 
 
 def _is_json(text: str) -> bool:

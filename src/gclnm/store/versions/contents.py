@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import zarr
 
+from gclnm.counts import count
 from gclnm.store.clinical.tables import PATIENTS
 from gclnm.store.features import SELECTIONS
 from gclnm.store.layout import SETS, TEXT, array, read_text
@@ -29,9 +30,9 @@ def sets_changed(pairs: Pairs) -> pd.DataFrame:
     found = []
     for name, (a, b) in pairs.items():
         if a is None and b is not None:
-            found.append((name, "added", f"recipe {_named(b)}, {_rows(b)} rows"))
+            found.append((name, "added", f"recipe {_named(b)}, {_rows(b)}"))
         elif a is not None and b is None:
-            found.append((name, "removed", f"recipe {_named(a)}, {_rows(a)} rows"))
+            found.append((name, "removed", f"recipe {_named(a)}, {_rows(a)}"))
         elif a is not None and b is not None and a.attrs["generation"] != b.attrs["generation"]:
             found.append((name, "started anew", _recipes(a, b)))
     return pd.DataFrame(found, columns=["set", "change", "detail"])
@@ -41,8 +42,8 @@ def _named(group: zarr.Group) -> str:
     return f"{group.attrs['recipe_name']} {str(group.attrs['recipe_id'])[:12]}"
 
 
-def _rows(group: zarr.Group) -> int:
-    return int(np.count_nonzero(array(group, "current")[:]))
+def _rows(group: zarr.Group) -> str:
+    return count(int(np.count_nonzero(array(group, "current")[:])), "row")
 
 
 def _recipes(a: zarr.Group, b: zarr.Group) -> str:
@@ -107,7 +108,7 @@ def _compared(a: zarr.Group | zarr.Array[Any], b: zarr.Group | zarr.Array[Any]) 
     found = [f"{verb}: {', '.join(names)}" for verb, names in _names(list(old), list(new)) if names]
     rows = [max((len(values) for values in side.values()), default=0) for side in (old, new)]
     if rows[0] != rows[1]:
-        found.append(f"{rows[0]} -> {rows[1]} rows")
+        found.append(f"{rows[0]} -> {count(rows[1], 'row')}")
     else:
         other = [name for name in old if name in new and not _equal(old[name], new[name])]
         found += [f"other values: {', '.join(other)}"] if other else []

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from gclnm.counts import count, few
 from gclnm.store.layout import set_group, set_names
 from gclnm.store.lineage import Lineage
 from gclnm.store.read import existing_set
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Diff", "Version", "diff"]
 
-CHANGES = ("added", "replaced", "removed")
+CHANGES = ("added", "replaced", "linked", "removed")
 ROWS_SHOWN = 10
 # What a reader wants to know of a row, before its other coordinates.
 FIRST = ("set", "change", "because", "detail", "patient_id", "modality", "roi", "roi_instance", "rater")
@@ -52,9 +53,9 @@ class Diff:
         The versions; what is "added" is in ``b`` and not in ``a``.
     rows
         One row per sample whose current row differs: ``set``, ``sample_id``, its coordinates,
-        ``change`` (added, replaced, removed), ``because`` (what changed, of pixels, grid, mask, facts,
-        overrides, coordinates, status, recipe, code, merged), ``detail`` (the same in words),
-        ``revision_a`` and ``revision_b``.
+        ``change`` (added, replaced, removed; linked: it counts as another sample since), ``because``
+        (what changed, of pixels, grid, mask, facts, overrides, coordinates, status, recipe, code,
+        merged), ``detail`` (the same in words), ``revision_a`` and ``revision_b``.
     features
         Columns that came or went: ``set``, ``feature``, ``change``.
     sets, tables, selections
@@ -96,7 +97,7 @@ class Diff:
         for kind, part in parts.items():
             found += [_item(kind, row) for row in part.to_dict("records")]
         for (name, change), group in self.features.groupby(["set", "change"], sort=False):
-            found.append(f"{name}: {_count(len(group), 'feature')} {change}: {_few(group['feature'])}")
+            found.append(f"{name}: {count(len(group), 'feature')} {change}: {few(group['feature'])}")
         for owner, group in self.rows.groupby("set", sort=False):
             found += _row_lines(str(owner), group)
         return found
@@ -164,7 +165,11 @@ def _to_look_at(rows: pd.DataFrame) -> pd.DataFrame:
 def _row_lines(name: str, group: pd.DataFrame) -> list[str]:
     """How many rows changed, and of the replaced ones why."""
     counts = group["change"].value_counts()
-    changes = [f"{_count(int(counts[key]), 'row')} {key}" for key in CHANGES if key in counts]
+    changes = [
+        f"{count(int(counts[key]), 'sample' if key == 'linked' else 'row')} {key}"
+        for key in CHANGES
+        if key in counts
+    ]
     found = [f"{name}: {', '.join(changes)}"]
     why = group.loc[group["change"] == "replaced", "because"].value_counts()
     return found + [f"{name}: {n} replaced because of {because}" for because, n in why.items()]
@@ -180,12 +185,3 @@ def _who(row: Mapping[Any, Any]) -> str:
     parts = [row.get(key) for key in ("patient_id", "modality", "roi", "roi_instance", "rater")]
     named = " ".join(str(part) for part in parts if isinstance(part, str) and part)
     return f"{named} ({row['sample_id']})" if named else str(row["sample_id"])
-
-
-def _count(n: int, what: str) -> str:
-    return f"{n} {what}{'' if n == 1 else 's'}"
-
-
-def _few(names: Any, most: int = 5) -> str:
-    listed = list(names)
-    return ", ".join(listed[:most]) + (f" and {len(listed) - most} more" if len(listed) > most else "")

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gclnm.counts import count
 from gclnm.errors import InputError, StoreError
 from gclnm.store.layout import TEXT, array, arrays, coordinates, read_text, set_group, set_names
 from gclnm.store.lineage import Lineage, Origin
 from gclnm.store.read import existing_set
 from gclnm.store.versions.number import Number, number_of
 from gclnm.store.versions.redo import Redo, Redone, Stored, redone
+from gclnm.store.versions.rowdiff import because_of
 from gclnm.store.versions.words import engine_steps, number, setting_lines
 
 if TYPE_CHECKING:
@@ -43,7 +45,9 @@ class Explanation:
     coords
         Its coordinates; missing ones are left out.
     revision, revisions
-        The current revision, and what is known of each: revision, status, reason, commit, time.
+        The current revision, and what is known of each: revision, status, reason, inputs_sha256,
+        commit, time, because and detail (why it took the place of the one before: as in `Diff.rows`;
+        empty for the first).
     recipe, recipe_id, engine
         Every choice between file and feature.
     versions
@@ -91,7 +95,8 @@ class Explanation:
 
     def lines(self) -> list[tuple[str, str]]:
         """The same as pairs of what and how: what the text and the notebook view are made of."""
-        outcome = f"{self.computed} of {self.features} features" if self.status == "ok" else self.reason
+        features = f"{self.computed} of {count(self.features, 'feature')}"
+        outcome = features if self.status == "ok" else self.reason
         recipe_name = str(self.recipe.get("name", ""))
         found = self.number.lines() if self.number else []
         found += self.redone.lines() if self.redone else []
@@ -158,10 +163,7 @@ def explain(
         reason=row["reason"],
         coords=_coords(group, at),
         revision=row["revision"],
-        revisions=tuple(
-            _revision(group, position, commit, lineage)
-            for position, commit in zip(positions, commits, strict=True)
-        ),
+        revisions=_revisions(group, positions, commits, lineage),
         recipe=json.loads(attrs["recipe"]),
         recipe_id=attrs["recipe_id"],
         engine=attrs["engine"],
@@ -293,18 +295,35 @@ def _coords(group: zarr.Group, position: int) -> dict[str, str | float]:
     return {name: value for name, value in cells.items() if value != "" and value == value}
 
 
-def _revision(group: zarr.Group, position: int, commit: str, lineage: Lineage) -> dict[str, Any]:
-    known = {key: _cell(group, key, position) for key in ("revision", "status", "reason", "inputs_sha256")}
-    return known | {"commit": commit, "time": datetime.fromisoformat(lineage.origins[commit].time)}
+def _revisions(
+    group: zarr.Group, positions: list[int], commits: list[str], lineage: Lineage
+) -> tuple[dict[str, Any], ...]:
+    reasons: list[dict[str, str]] = [{}, *because_of(group, lineage, positions)]
+    return tuple(
+        {
+            **{key: _cell(group, key, at) for key in ("revision", "status", "reason", "inputs_sha256")},
+            "commit": commit,
+            "time": datetime.fromisoformat(lineage.origins[commit].time),
+            "because": ", ".join(why),
+            "detail": "; ".join(why.values()),
+        }
+        for at, commit, why in zip(positions, commits, reasons, strict=True)
+    )
 
 
 def _revision_words(revisions: tuple[dict[str, Any], ...]) -> str:
     if len(revisions) == 1:
         return "1, never replaced"
+    *earlier, last = revisions
     before = ", ".join(
-        f"{r['revision']} ({r['status']}, {r['time']:%Y-%m-%d}, {r['commit']})" for r in revisions[:-1]
+        f"{r['revision']} ({_because(r, ', ')}{r['status']}, {r['time']:%Y-%m-%d}, {r['commit']})"
+        for r in earlier
     )
-    return f"{revisions[-1]['revision']}; before it {before}"
+    return f"{last['revision']} ({_because(last)}); before it {before}"
+
+
+def _because(revision: Mapping[str, Any], end: str = "") -> str:
+    return f"because of {revision['because']}{end}" if revision["because"] else ""
 
 
 def _steps(history: Any) -> list[tuple[str, str]]:

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING, Any
 
+from gclnm.counts import count
 from gclnm.errors import InputError, StoreError
-from gclnm.store.counts import count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,7 +27,6 @@ ACTIONS = {
     "merge": "rows of another store merged",
     "compact": "rewritten for reading columns",
     "select": "selection stored",
-    "link": "samples linked to the rows they are the same as",
     "table": "table stored",
 }
 TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -40,6 +39,8 @@ def sentence(name: str, record: dict[str, Any]) -> str:
     --------
     >>> sentence("ct", {"action": "append", "added": 12, "replaced": 1, "failed": 2})
     'ct: 12 rows added, 1 replaced, 2 of them failed'
+    >>> sentence("ct", {"action": "link", "linked": 1})
+    'ct: 1 sample linked'
     >>> sentence("ct", {"action": "select", "selection": "robust", "features": 12})
     'ct: selection robust stored, 12 features'
     """
@@ -49,6 +50,8 @@ def sentence(name: str, record: dict[str, Any]) -> str:
         parts.append(f"{_rows(added)} added")
     if replaced:
         parts.append(f"{replaced if added else _rows(replaced)} replaced")
+    if record.get("linked"):
+        parts.append(f"{count(int(record['linked']), 'sample')} linked")
     if record.get("failed"):
         parts.append(f"{record['failed']} of them failed")
     return f"{name}: {', '.join(parts)}"
@@ -101,6 +104,7 @@ def log(repository: Repository) -> pd.DataFrame:
                 "what": snapshot.message,
                 "added": int(record.get("added", 0)),
                 "replaced": int(record.get("replaced", 0)),
+                "linked": int(record.get("linked", 0)),
                 "failed": int(record.get("failed", 0)),
                 "message": record.get("message", ""),
                 "tags": ", ".join(sorted(tags.get(snapshot.id, []))),

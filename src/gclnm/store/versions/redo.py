@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from gclnm.counts import count
 from gclnm.errors import GclnmError, InputError
 from gclnm.images.sample import Sample
 from gclnm.store.layout import versions
@@ -87,10 +88,10 @@ class Redone:
 
     def _words(self) -> str:
         if self.outcome == "identical" and self.compared:
-            return f"identical: {self.compared} values, to the last bit"
+            return f"identical: {count(self.compared, 'value')}, to the last bit"
         if self.feature:
             largest = f"{self.feature}: {self.before!r} -> {self.now!r} ({100 * self.relative:.3g} %)"
-            return f"different: {self.differing} of {self.compared} values, most {largest}"
+            return f"different: {self.differing} of {count(self.compared, 'value')}, most {largest}"
         return f"{self.outcome}: {self.why}"
 
 
@@ -115,7 +116,7 @@ def redone(stored: Stored, redo: Redo) -> Redone:
         return Redone("not computed", "this machine does not know where its files are: pass redo=samples")
     missing, files = _missing(sample)
     if missing:
-        why = f"{missing} of its {files} files are not reachable from this machine: pass redo=samples"
+        why = f"this machine does not reach {missing} of its {count(files, 'file')}: pass redo=samples"
         return Redone("not computed", why)
     from gclnm import pipeline
 

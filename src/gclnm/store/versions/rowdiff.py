@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from gclnm.store.lineage import Lineage
 
-__all__ = ["changed_rows", "current_mask", "input_changes", "parts_of", "picked"]
+__all__ = ["because_of", "changed_rows", "current_mask", "input_changes", "parts_of", "picked"]
 
 Pairs = Mapping[str, tuple[zarr.Group | None, zarr.Group | None]]
 
@@ -31,6 +31,8 @@ HEAD = ["set", "sample_id"]
 TAIL = ["change", "because", "detail", "revision_a", "revision_b"]
 # Fewer rows than this share of a set are picked one by one.
 FEW = 0.02
+# The status of such a row, and the change that made it one.
+LINKED = "linked"
 
 
 @dataclass(frozen=True)
@@ -96,8 +98,8 @@ def _of_set(
     because = _reasons(old, new, pair_old, pair_new)
     found = pd.concat(
         [
-            _frame(new, added, "added"),
-            _frame(new, pair_new, "replaced").assign(
+            _frame(new, added, np.where(_linked(new, added), LINKED, "added")),
+            _frame(new, pair_new, np.where(_linked(new, pair_new, old, pair_old), LINKED, "replaced")).assign(
                 because=[", ".join(why) for why in because],
                 detail=["; ".join(why.values()) for why in because],
             ),
@@ -145,7 +147,17 @@ def picked(stored: zarr.Array[Any], positions: NDArray[np.int64]) -> NDArray[Any
     return values.astype(object) if stored.dtype == TEXT else values
 
 
-def _frame(side: Side, which: NDArray[np.int64], change: str) -> pd.DataFrame:
+def _linked(
+    new: Side, which: NDArray[np.int64], old: Side | None = None, before: NDArray[np.int64] | None = None
+) -> NDArray[np.bool_]:
+    """Which rows say that their sample is another one, and did not say so of the same one before."""
+    linked = np.asarray(new.column("status", which) == LINKED, dtype=bool)
+    if old is not None:
+        linked &= new.column("reason", which) != old.column("reason", before)
+    return linked
+
+
+def _frame(side: Side, which: NDArray[np.int64], change: str | NDArray[Any]) -> pd.DataFrame:
     """Key and coordinates of rows; coordinates that none of them has are left out."""
     import pandas as pd
 
@@ -164,6 +176,24 @@ def _revisions(keys: pd.Series[Any], side: Side, index: pd.Index[Any]) -> pd.Ser
         return pd.Series(pd.NA, index=keys.index, dtype="Int64")
     known = pd.Series(side.column("revision").astype(np.int64), index=index, dtype="Int64")
     return known.reindex(keys).set_axis(keys.index)
+
+
+def because_of(group: zarr.Group, lineage: Lineage, positions: Sequence[int]) -> list[dict[str, str]]:
+    """Why each revision of one row took the place of the one before: by kind, in words.
+
+    Parameters
+    ----------
+    positions
+        Those of its revisions, oldest first.
+
+    Returns
+    -------
+    list of dict
+        One for every revision but the first, as `Diff.rows` has ``because`` and ``detail``.
+    """
+    at = np.array(positions, dtype=np.int64)
+    steps = np.arange(len(at) - 1)
+    return _reasons(Side(group, lineage, at[:-1]), Side(group, lineage, at[1:]), steps, steps)
 
 
 def _reasons(
