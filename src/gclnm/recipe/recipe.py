@@ -42,6 +42,7 @@ Quantity = Literal[
     "SUVbw",
     "SUVlbm",
     "SUVbsa",
+    "SUVibw",
     "Bq/mL",
     "g/mL",
     "counts",
