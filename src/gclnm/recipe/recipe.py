@@ -38,6 +38,7 @@ NUMBERS_VERSION = 1
 # What images.values and harmonisation call voxel values; more join when their harmonisers do.
 Quantity = Literal[
     "HU",
+    "HU/keV",
     "modified HU",
     "SUVbw",
     "SUVlbm",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from gclnm.catalog.cells import numbers_text, safe, safe_name
 from gclnm.catalog.scanning.problems import shown
 from gclnm.images.dicom.assemble import Assembled, series_key
 from gclnm.images.dicom.frames import FrameHeader
+from gclnm.images.dicom.phase import WINDOWS_S, PhaseEvidence, contrast_phase
 from gclnm.images.dicom.rois import RoiHeader
 from gclnm.images.files.headers import ImageHeader, Label
 
@@ -55,7 +56,9 @@ def _number(value: float | None) -> float:
     return NAN if value is None else value
 
 
-def dicom_volume_row(volume: Assembled, volume_id: str, patient_id: str) -> Row:
+def dicom_volume_row(
+    volume: Assembled, volume_id: str, patient_id: str, windows_s: Mapping[str, tuple[float, float]] = WINDOWS_S
+) -> Row:
     """Row of the volumes table for DICOM."""
     head = volume.head
     return {
@@ -70,6 +73,7 @@ def dicom_volume_row(volume: Assembled, volume_id: str, patient_id: str) -> Row:
         "direction": numbers_text(volume.direction),
         "orientation": plane(volume.direction),
         **_acquisition(head),
+        **_contrast_phase(head, windows_s),
         "acquisition_time": volume.started,
         "flags": ";".join(volume.flags),
         "usable": volume.usable,
@@ -104,14 +108,24 @@ def _acquisition(head: FrameHeader) -> Row:
         "acquisition_number": head.acquisition_number,
         "temporal_position": head.temporal_position,
         "phase": "unknown",
+        "phase_source": "",
         "energy_kev": _number(head.energy_kev),
-        "energy_source": "standard" if head.energy_kev is not None else "",
+        "energy_source": head.energy_source if head.energy_kev is not None else "",
+        "spectral": head.spectral,
+        "material": head.material,
+        "unit": head.unit,
         "sequence": "unknown",
         "centre": "",
         "scanner": " ".join(word for word in (head.manufacturer, head.model) if word),
         "transfer_syntax": head.transfer_syntax,
     }
     return {key: safe(value) if isinstance(value, str) else value for key, value in said.items()}
+
+
+def _contrast_phase(head: FrameHeader, windows_s: Mapping[str, tuple[float, float]]) -> Row:
+    evidence = PhaseEvidence(head.phase_code, head.phase_word, head.bolus_s)
+    phase, source = contrast_phase(evidence, windows_s)
+    return {"phase": phase, "phase_source": source}
 
 
 def file_volume_row(image: ImageHeader, patient_id: str, modality: str) -> Row:

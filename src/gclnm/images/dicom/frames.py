@@ -25,8 +25,10 @@ from gclnm.images.dicom.elements import (
     texts,
     whole,
 )
+from gclnm.images.dicom.energy import spectral
 from gclnm.images.dicom.frametypes import FrameKind, frame_kind
 from gclnm.images.dicom.objects import ENHANCED, modality_of, sop_class_of
+from gclnm.images.dicom.phase import phase_evidence
 
 __all__ = ["FrameHeader", "Plane", "field_strength_t", "frame_headers", "kind_of", "mapped_unit", "plane_of"]
 
@@ -53,7 +55,8 @@ class FrameHeader(Plane):
     """What the header says of one frame; millimetres, LPS, ms, tesla, keV, s/mm2.
 
     ``frame`` is None in single-frame files, else its number from 0. Values a header lacks are None or
-    ``""``. ``kind`` is a name of :data:`gclnm.images.dicom.frametypes.KINDS`. ``birth_digest`` is keyed by
+    ``""``. ``spectral``, ``material`` and ``unit`` are as in :class:`gclnm.images.dicom.energy.Spectral`, the
+    evidence of the contrast phase as in :class:`gclnm.images.dicom.phase.PhaseEvidence`. ``kind`` is a name of :data:`gclnm.images.dicom.frametypes.KINDS`. ``birth_digest`` is keyed by
     the reader's salt and empty without one; a patient's name is never read.
     """
 
@@ -91,6 +94,13 @@ class FrameHeader(Plane):
     content_time: str = ""
     study_date: str = ""
     energy_kev: float | None = None
+    energy_source: str = ""
+    spectral: str = ""
+    material: str = ""
+    unit: str = ""
+    phase_code: str = ""
+    phase_word: str = ""
+    bolus_s: float | None = None
     kvp: float | None = None
     kernel: str = ""
     units: str = ""
@@ -184,7 +194,7 @@ def _frame(groups: Groups, common: FrameHeader, index: int | None) -> FrameHeade
         acquisition_number=common.acquisition_number if acquisition is None else acquisition,
         trigger_time=number(dataset, "TriggerTime") if trigger is None else as_number(trigger),
         acquisition_time=moment or common.acquisition_time,
-        energy_kev=_energy(groups),
+        **_ct(groups) if common.modality == "CT" else {},
         kvp=as_number(groups.get("CTXRayDetailsSequence", "KVP")),
         kernel=as_text(groups.get("CTReconstructionSequence", "ConvolutionKernel")),
         rescale_type=_rescale_type(groups),
@@ -288,13 +298,19 @@ def _tiles(dataset: Dataset, image_type: tuple[str, ...]) -> str:
     return "vframe" if "VFRAME" in image_type or packed > 1 else ""
 
 
-def _energy(groups: Groups) -> float | None:
-    for level in groups.levels():
-        for item in items(level, "MultienergyCTCharacteristicsSequence"):
-            found = number(item, "MonoenergeticEnergyEquivalent")
-            if found is not None:
-                return found
-    return None
+def _ct(groups: Groups) -> dict[str, Any]:
+    """What CT alone has: the contrast phase's evidence, and what is shown of the spectrum."""
+    shown, phase = spectral(groups), phase_evidence(groups)
+    return {
+        "energy_kev": shown.energy_kev,
+        "energy_source": shown.source,
+        "spectral": shown.kind,
+        "material": shown.material,
+        "unit": shown.unit,
+        "phase_code": phase.code,
+        "phase_word": phase.word,
+        "bolus_s": phase.bolus_s,
+    }
 
 
 def _isotropic(dataset: Dataset, weighting: BValue | None) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from gclnm.images.dicom.energy import KINDS_OF_MAPS, described
+
 __all__ = ["KINDS", "FrameKind", "frame_kind"]
 
 
@@ -46,7 +48,9 @@ KINDS = {
         FrameKind("perfusion", ("derived-map", "not-signal"), "perfusion values are not signal"),
         FrameKind("ct-perfusion", ("derived-map", "not-hu"), "a perfusion map is not HU"),
         FrameKind("material", ("derived-map", "not-hu")),
-        FrameKind("unknown-unit", ("derived-map", "not-hu"), "a map without a stated unit is not HU"),
+        FrameKind(
+            "bolus-tracking", ("localizer",), "images that time the contrast agent are no diagnostic volume"
+        ),
     )
 }
 
@@ -102,14 +106,10 @@ COMPLEX = {"PHASE": "phase", "REAL": "real", "IMAGINARY": "imaginary"}
 GE_RAW = {1: "phase", 2: "real", 3: "imaginary"}
 NOT_HU = frozenset({"MGML", "Z_EFF", "ED", "EDW", "PCT", "OD"})
 RESCALE = re.compile(r"^(?:10\^(-?\d+)\s+)?(\S+)$")
-# Words that vendors without multi-energy attributes use for material and density maps.
-MATERIAL_NAME = re.compile(
-    r"\[(?:mg/ml|%?edw|hu\*)|\b(?:iodine|water|calcium|hap|fat|uric acid)\s*\("
-    r"|\biodine\b.*(?:map|density|no water)"
-    r"|z.?eff|effective\s*z|\belectron density\b|\brhoz\b|\bvnc\b|^uric acid$",
-    re.IGNORECASE,
-)
 SCOUT_NAME = re.compile(r"\b(?:scout|topogram|surview|localizer)\b|定位", re.IGNORECASE)
+BOLUS_NAME = re.compile(
+    r"\b(?:pre)?monitoring\b|\bsmart\s*prep\b|\bbolus\s*track|\btest\s*bolus\b|小剂量|监测", re.IGNORECASE
+)
 
 
 def frame_kind(
@@ -175,12 +175,12 @@ def _ct(words: frozenset[str], rescale_type: str, unit: str, description: str) -
         return found
     if SCOUT_NAME.search(description):
         return "localizer"
+    if BOLUS_NAME.search(description):
+        return "bolus-tracking"
     match = RESCALE.match(rescale_type.upper())
     stated = bool(match and match.group(2) in NOT_HU)
     mapped = bool(unit) and not unit.upper().startswith(("HU", "[HNSF'U]"))
-    if stated or mapped:
+    # Virtual non-contrast images may say that they are HU: they are not those of an unenhanced scan.
+    if stated or mapped or found == "material" or described(description).kind in KINDS_OF_MAPS:
         return "material"
-    if found == "material" or MATERIAL_NAME.search(description):
-        # Virtual non-contrast images in true HU exist; without a unit nothing says so.
-        return "material" if match and match.group(2) in ("HU", "HU_MOD") else "unknown-unit"
     return found or "image"

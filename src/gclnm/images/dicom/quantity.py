@@ -155,7 +155,7 @@ def _quantity(groups: Groups, modality: str, named: str | None, *, rescaled: boo
     return named or UNKNOWN
 
 
-_CT_MAPS = frozenset({"ct-perfusion", "material", "unknown-unit"})
+_CT_MAPS = frozenset({"ct-perfusion", "material"})
 _MR_SIGNAL = frozenset({"image", "trace", "subtraction", "reformat", "mip", "localizer"})
 
 
