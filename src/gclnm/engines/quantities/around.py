@@ -49,7 +49,8 @@ def _offsets(geometry: Geometry, radius_mm: float, *, flat: bool) -> NDArray[np.
     if flat:
         reach[0] = 0
     every = np.array(list(product(*(range(-n, n + 1) for n in reach))), dtype=np.int64)
-    return every[((every * spacing) ** 2).sum(axis=1) <= radius_mm**2]
+    near: NDArray[np.bool_] = ((every * spacing) ** 2).sum(axis=1) <= radius_mm**2
+    return every[near]
 
 
 def means_around(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -80,18 +80,20 @@ def reference(case: Case, tissue: str, roles: tuple[str, ...]) -> Reference:
         return Reference(tissue, missing=f"no ROI of role {' or '.join(roles)} is paired")
     if len(present) > 1:
         return Reference(tissue, missing=f"ROIs of roles {' and '.join(present)} are paired: leave one out")
+    words = f"the ROI of role {present[0]}"
     try:
         mask = onto(case.masks[present[0]], case.image)
     except GeometryError as error:
-        return Reference(tissue, missing=f"the ROI of role {present[0]} cannot be used: {error.reason}")
+        return Reference(tissue, missing=f"{words} cannot be used: {error.reason}")
+    found = Reference(tissue, voxels=mask.n_voxels, steps=mask.history)
     values = case.image.array[mask.array].astype(np.float64)
-    known = {"voxels": values.size, "steps": mask.history}
-    if not values.size or not np.isfinite(values).all():
-        why = "holds voxels that are not finite numbers" if values.size else "has no voxel"
-        return Reference(tissue, missing=f"the ROI of role {present[0]} {why}", **known)
+    if not values.size:
+        return replace(found, missing=f"{words} has no voxel")
+    if not np.isfinite(values).all():
+        return replace(found, missing=f"{words} holds voxels that are not finite numbers")
     shared = int(np.count_nonzero(mask.array & case.roi.array))
-    care = f"the ROI of role {present[0]} and the one measured share {shared} voxels" if shared else ""
-    return Reference(tissue, float(values.mean()), float(values.std()), care=care, **known)
+    care = f"{words} and the one measured share {shared} voxels" if shared else ""
+    return replace(found, mean=float(values.mean()), sd=float(values.std()), care=care)
 
 
 def ratio(value: float, tissue: Reference) -> tuple[float, str]:
