@@ -243,7 +243,7 @@ def test_a_harmonised_pet_is_not_harmonised_again() -> None:
     mask = Mask(ball(9), GRID)
     recipe = Recipe.named("pet").with_(prepare__resample=None)
     once, twice = features(raw, mask, recipe), features(harmonize(raw), mask, recipe)
-    assert once.to_dict() == twice.to_dict()
+    assert once.equals(twice)
 
 
 def test_a_recipe_for_any_quantity_takes_the_image_as_it_is(written) -> None:

@@ -20,6 +20,7 @@ import numpy as np
 
 from gclnm import vocabulary
 from gclnm.engines import engine
+from gclnm.engines.quantities import measure as quantities
 from gclnm.errors import EngineError, GclnmError, QuantityError
 from gclnm.harmonize import harmonize
 from gclnm.images.inputs import Inputs, mask_parts, volume_parts
@@ -294,6 +295,7 @@ def _on_one_grid(case: Case) -> Case:
 
 def _measure(case: Case, recipe: Recipe) -> Result:
     result = engine(recipe.engine).run(case, recipe.prepare, recipe.compute)
+    result |= quantities.run(case, recipe.quantities)
     values = np.array([result.values[name] for name in recipe.features])
     lower, upper = vocabulary.bounds(recipe.features)
     wrong = np.flatnonzero(out_of_bounds(values, lower, upper))
@@ -316,6 +318,7 @@ def _history(case: Case, recipe: Recipe, result: Result, inputs: Inputs) -> str:
         "inputs": inputs.short(),
         "engine": {"name": recipe.engine, "version": engine(recipe.engine).version},
     }
+    record |= {tissue: [step.to_dict() for step in steps] for tissue, steps in result.steps.items()}
     if notes:
         record["notes"] = notes
     return json.dumps(record, separators=(",", ":"), ensure_ascii=True, default=_plain)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from gclnm.engines.settings import Features
     from gclnm.images.sample import Case
+    from gclnm.images.volume import Step
     from gclnm.prepare.settings import Prepare
 
 __all__ = ["Engine", "Result"]
@@ -25,11 +26,23 @@ class Result:
         Numbers that tell whether the case is sound: voxel counts, intensities, grey levels.
     notes
         Why values are NaN or to be read with care, by column or family.
+    steps
+        What was done to ROIs other than the one measured, by what they are of.
     """
 
     values: dict[str, float]
     diagnostics: dict[str, float] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
+    steps: dict[str, tuple[Step, ...]] = field(default_factory=dict)
+
+    def __or__(self, other: Result) -> Result:
+        """Both results as one."""
+        return Result(
+            self.values | other.values,
+            self.diagnostics | other.diagnostics,
+            self.notes | other.notes,
+            self.steps | other.steps,
+        )
 
 
 class Engine(Protocol):

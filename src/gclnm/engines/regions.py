@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gclnm.images.sample import Case
     from gclnm.prepare.settings import Discretise
 
-__all__ = ["ROI_DIAGNOSTICS", "extent", "require_finite", "require_roi", "roi_diagnostics"]
+__all__ = ["ROI_DIAGNOSTICS", "extent", "require_finite", "require_roi", "require_voxel", "roi_diagnostics"]
 
 ROI_DIAGNOSTICS = (
     "voxels_native",
@@ -70,10 +70,8 @@ def require_roi(inside: NDArray[np.bool_], axis: int | None, *, after: str = "")
         With code ``empty-roi``, ``one-voxel``, ``one-slice`` or ``thin-roi``.
     """
     when = f" after {after}" if after else ""
-    voxels = int(np.count_nonzero(inside))
-    if voxels == 0:
-        raise EngineError(f"the ROI has no voxel{when}", fix="Check the contour.", code="empty-roi")
-    if voxels == 1:
+    require_voxel(inside, after=after)
+    if np.count_nonzero(inside) == 1:
         raise EngineError(f"the ROI has one voxel{when}", fix="Features need more.", code="one-voxel")
     spans = extent(inside)
     if axis is None and min(spans) == 1:
@@ -88,6 +86,19 @@ def require_roi(inside: NDArray[np.bool_], axis: int | None, *, after: str = "")
             fix="Check the contour, or choose another compute.texture.plane.",
             code="thin-roi",
         )
+
+
+def require_voxel(inside: NDArray[np.bool_], *, after: str = "") -> None:
+    """Refuse an ROI without voxels.
+
+    Raises
+    ------
+    EngineError
+        With code ``empty-roi``.
+    """
+    if not inside.any():
+        when = f" after {after}" if after else ""
+        raise EngineError(f"the ROI has no voxel{when}", fix="Check the contour.", code="empty-roi")
 
 
 def require_finite(voxels: NDArray[np.floating], inside: NDArray[np.bool_], source: str) -> None:

@@ -9,13 +9,13 @@ from pydantic import Field, field_validator, model_validator
 from gclnm import vocabulary
 from gclnm.prepare.settings import Finite, Settings
 
-__all__ = ["Features", "Texture"]
+__all__ = ["Chosen", "Features", "Texture", "family_field", "in_order"]
 
 Chosen = Literal["all"] | tuple[str, ...]
 
 
-def _family(name: str) -> Any:
-    """Field of one family; an editor completes its feature names."""
+def family_field(name: str) -> Any:
+    """Field of one family, empty by default; an editor completes its feature names."""
     every = list(vocabulary.names(name, every=True))
 
     def enumerate_names(schema: dict[str, Any]) -> None:
@@ -46,21 +46,21 @@ class Texture(Settings):
 class Features(Settings):
     """The features of a recipe: ``all`` of a family, a list of names, or nothing."""
 
-    shape: Chosen = _family("shape")
+    shape: Chosen = family_field("shape")
     """Size and shape in three dimensions, once per ROI."""
-    shape2D: Chosen = _family("shape2D")
+    shape2D: Chosen = family_field("shape2D")
     """Size and shape of a one-slice ROI in its plane."""
-    firstorder: Chosen = _family("firstorder")
+    firstorder: Chosen = family_field("firstorder")
     """Statistics of intensities."""
-    glcm: Chosen = _family("glcm")
+    glcm: Chosen = family_field("glcm")
     """Grey level co-occurrence."""
-    glrlm: Chosen = _family("glrlm")
+    glrlm: Chosen = family_field("glrlm")
     """Grey level run length."""
-    glszm: Chosen = _family("glszm")
+    glszm: Chosen = family_field("glszm")
     """Grey level size zone."""
-    gldm: Chosen = _family("gldm")
+    gldm: Chosen = family_field("gldm")
     """Grey level dependence."""
-    ngtdm: Chosen = _family("ngtdm")
+    ngtdm: Chosen = family_field("ngtdm")
     """Neighbouring grey tone difference."""
     texture: Texture = Texture()
     """How neighbours are counted."""
@@ -77,14 +77,7 @@ class Features(Settings):
     @field_validator(*vocabulary.FAMILIES)
     @classmethod
     def _known_and_ordered(cls, value: Chosen, info: Any) -> Chosen:
-        if value == "all":
-            return value
-        every = vocabulary.names(info.field_name, every=True)
-        for name in value:
-            if name not in every:
-                _unknown(name, info.field_name, every)
-        ordered = tuple(name for name in every if name in value)
-        return "all" if ordered == vocabulary.names(info.field_name) else ordered
+        return in_order(value, info.field_name)
 
     @model_validator(mode="after")
     def _shape2d_has_a_plane(self) -> Features:
@@ -98,6 +91,29 @@ class Features(Settings):
         asked = {family: getattr(self, family) for family in vocabulary.FAMILIES}
         found = {f: vocabulary.names(f) if value == "all" else value for f, value in asked.items()}
         return {family: value for family, value in found.items() if value}
+
+
+def in_order(value: Chosen, family: str) -> Chosen:
+    """Names of one family in the order of the columns; ``all`` where they are all of its features.
+
+    Raises
+    ------
+    ValueError
+        When the family has no such feature; the nearest is named.
+
+    Examples
+    --------
+    >>> in_order(("Busyness", "Coarseness"), "ngtdm")
+    ('Coarseness', 'Busyness')
+    """
+    if value == "all":
+        return value
+    every = vocabulary.names(family, every=True)
+    for name in value:
+        if name not in every:
+            _unknown(name, family, every)
+    ordered = tuple(name for name in every if name in value)
+    return "all" if ordered == vocabulary.names(family) else ordered
 
 
 def _unknown(name: str, family: str, every: tuple[str, ...]) -> None:

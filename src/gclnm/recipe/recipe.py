@@ -12,10 +12,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field, PrivateAttr, ValidationError
+from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
 from gclnm import vocabulary
 from gclnm.engines import engine
+from gclnm.engines.quantities import Quantities
 from gclnm.engines.settings import Features
 from gclnm.errors import RecipeError
 from gclnm.harmonize.settings import HarmonizeSettings
@@ -95,6 +96,8 @@ class Recipe(Settings):
     """What is done to image and ROI before."""
     compute: Features
     """The features, and how texture matrices are made."""
+    quantities: Quantities = Quantities()
+    """What is measured beside them on the image as scanned (SUV metrics, iodine, ADC); nothing by default."""
 
     _unmapped: tuple[str, ...] = PrivateAttr(default=())
 
@@ -112,6 +115,11 @@ class Recipe(Settings):
         raise_for(problems)
         if not self.features:
             raise_for(["compute asks for no feature, or prepare.filters for no image"])
+
+    @model_validator(mode="after")
+    def _quantities_fit(self) -> Recipe:
+        self.quantities.require(self.quantity)
+        return self
 
     @classmethod
     def named(cls, name: str) -> Recipe:
@@ -244,12 +252,12 @@ class Recipe(Settings):
     @cached_property
     def features(self) -> tuple[str, ...]:
         """Names of the columns, in order."""
-        return engine(self.engine).expected(self.prepare, self.compute)
+        return engine(self.engine).expected(self.prepare, self.compute) + self.quantities.columns
 
     @property
     def diagnostics(self) -> tuple[str, ...]:
         """Names of the diagnostics, in order."""
-        return engine(self.engine).diagnostics
+        return engine(self.engine).diagnostics + self.quantities.diagnostics
 
     @property
     def unmapped(self) -> tuple[str, ...]:
@@ -330,6 +338,9 @@ class Recipe(Settings):
         cells = "".join(f"<tr><th>{html.escape(k)}</th><td>{html.escape(v)}</td></tr>" for k, v in rows if v)
         return f"<table>{cells}</table>"
 
+    def _image_types(self) -> list[str]:
+        return [*self.prepare.filters.enabled, *(["native"] if self.quantities.chosen else [])]
+
     def _summary(self) -> list[tuple[str, str]]:
         prepare, grey = self.prepare, self.prepare.discretise
         spacing = (
@@ -347,7 +358,7 @@ class Recipe(Settings):
             ("range", " to ".join("open" if v is None else f"{v:g}" for v in limits) or "all"),
             ("grey levels", f"width {grey.bin_width:g}" if grey.bin_width else f"{grey.bin_count} levels"),
             ("plane", self.compute.texture.plane),
-            ("features", f"{len(self.features)} on {', '.join(prepare.filters.enabled)}"),
+            ("features", f"{len(self.features)} on {', '.join(self._image_types())}"),
             ("engine", self.engine),
             ("id", self.id[:12]),
         ]

@@ -32,6 +32,18 @@ DIAGNOSTICS = {
     "spacing_x_mm": "Voxel spacing of the image as scanned, x.",
     "spacing_y_mm": "Voxel spacing of the image as scanned, y.",
     "spacing_z_mm": "Voxel spacing of the image as scanned, z.",
+    **{
+        f"{tissue}_{what}": f"{words} {place} on the image as scanned, in its unit."
+        for tissue, place in (
+            ("liver", "of the liver"),
+            ("blood", "of the blood pool"),
+            ("aorta", "of the aorta"),
+        )
+        for what, words in (("mean", "Mean"), ("sd", "Standard deviation (over N)"))
+    },
+    "liver_voxels": "Voxels of the ROI of the liver on the image as scanned; 0: none was used.",
+    "blood_voxels": "Voxels of the ROI of the blood pool on the image as scanned; 0: none was used.",
+    "aorta_voxels": "Voxels of the ROI of the aorta on the image as scanned; 0: none was used.",
 }
 OTHERS = {
     "status": "Whether the features were computed (ok or failed).",

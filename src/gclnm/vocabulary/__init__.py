@@ -2,6 +2,7 @@
 
 from gclnm.vocabulary.features import (
     FAMILIES,
+    NATIVE,
     TEXTURE,
     Column,
     Feature,
@@ -15,6 +16,7 @@ from gclnm.vocabulary.features import (
 
 __all__ = [
     "FAMILIES",
+    "NATIVE",
     "TEXTURE",
     "Column",
     "Feature",

@@ -19,13 +19,36 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-__all__ = ["FAMILIES", "TEXTURE", "Column", "Feature", "bounds", "feature", "names", "split", "table", "unit"]
+__all__ = [
+    "FAMILIES",
+    "NATIVE",
+    "TEXTURE",
+    "Column",
+    "Feature",
+    "bounds",
+    "feature",
+    "names",
+    "split",
+    "table",
+    "unit",
+]
 
 FAMILIES = ("shape", "shape2D", "firstorder", "glcm", "glrlm", "glszm", "gldm", "ngtdm")
 TEXTURE = ("glcm", "glrlm", "glszm", "gldm", "ngtdm")
+# Quantities on the image as scanned: their columns have "native" in the place of the image type.
+NATIVE = ("pet", "spectral", "adc")
 
 _SOURCE = "van Griethuysen et al. 2017, doi:10.1158/0008-5472.CAN-17-0339, class {family}"
 _IBSI_SOURCE = "Zwanenburg et al. 2020, doi:10.1148/radiol.2020191145, {code}"
+# Of the native quantities, by what their names begin with; the first that fits counts.
+_NATIVE_SOURCES = {
+    "pet_SUV": "Boellaard et al. 2015 (EANM guideline 2.0), doi:10.1007/s00259-014-2961-x",
+    "pet_MTVPERCIST": "Wahl et al. 2009 (PERCIST 1.0), doi:10.2967/jnumed.108.057307",
+    "pet_TLGPERCIST": "Wahl et al. 2009 (PERCIST 1.0), doi:10.2967/jnumed.108.057307",
+    "pet_": "thresholds compared in doi:10.3390/cancers12030601, table 2",
+    "spectral_": "Meng et al. 2017, doi:10.1097/MD.0000000000005878",
+    "adc_": "round ROIs of 20 to 214 mm^2 compared by Ma et al. 2017, doi:10.1186/s40644-017-0116-6",
+}
 # These images hold no negative voxel, so neither can a mean, a median or a percentile be negative.
 _NON_NEGATIVE_IMAGES = ("square", "exponential", "gradient", "lbp-2D")
 
@@ -39,7 +62,7 @@ class Feature:
     name
         Family and feature as in a column name, without the image (``"glcm_JointEntropy"``).
     family
-        One of `FAMILIES`.
+        One of `FAMILIES` or `NATIVE`.
     ibsi_code, ibsi_tag
         Code and reference-value tag of the IBSI; empty where it has no such feature or defines it
         otherwise. Tags of texture name the aggregation of an unweighted 3-D recipe.
@@ -76,6 +99,9 @@ class Feature:
         """The paper that defines it."""
         if self.ibsi_code:
             return _IBSI_SOURCE.format(code=self.ibsi_code)
+        for start, paper in _NATIVE_SOURCES.items():
+            if self.name.startswith(start):
+                return paper
         return _SOURCE.format(family=self.family)
 
 
@@ -130,7 +156,7 @@ def names(family: str, *, every: bool = False) -> tuple[str, ...]:
     Parameters
     ----------
     family
-        One of `FAMILIES`.
+        One of `FAMILIES` or `NATIVE`.
     every
         Also those that ``all`` leaves out because they repeat another feature.
 

@@ -23,6 +23,11 @@ SPACING = ("spacing_x_mm", "spacing_y_mm", "spacing_z_mm")
 OF_SHAPE = ("voxels_native", "slices_native", "voxels_resampled", "shape_voxels_lost", *SPACING)
 OF_INTENSITY = ("voxels_analysed", "fraction_outside_range")
 RANGE = ("intensity_minimum", "intensity_mean", "intensity_maximum")
+# Of quantities on the image as scanned; the last ones are of the tissues that ratios refer to.
+OF_NATIVE = (
+    *("voxels_native", "slices_native", *SPACING),
+    *(f"{tissue}_{what}" for tissue in ("liver", "blood", "aorta") for what in ("mean", "sd", "voxels")),
+)
 # First-order features that are computed on grey levels.
 BINNED = ("Entropy", "Uniformity")
 
@@ -134,6 +139,8 @@ def meaning(column: str) -> tuple[str, str]:
 def _bearing(column: str, image: str, family: str) -> tuple[str, ...]:
     if family.startswith("shape"):
         return OF_SHAPE
+    if image == "native":
+        return OF_NATIVE
     # Range and grey levels are counted on the image before filters.
     intensities = RANGE if image == "original" else ()
     binned = family != "firstorder" or column.endswith(BINNED)
