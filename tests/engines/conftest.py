@@ -11,6 +11,8 @@ from scipy.ndimage import gaussian_filter
 
 from gclnm.engines.upstream import FILTERS, filter_settings, quiet, settings
 from gclnm.images import Case, Geometry, Mask, Volume
+from gclnm.prepare.resample import INTERPOLATORS
+from gclnm.prepare.settings import Discretise, Plain, Prepare
 from gclnm.recipe import Recipe
 
 OBLIQUE = ((0.8, -0.6, 0.0), (0.48, 0.64, -0.6), (0.36, 0.48, 0.8))
@@ -42,24 +44,69 @@ def make_case() -> Callable[..., Case]:
     return make
 
 
+def _grey(grey: Discretise | None) -> dict[str, Any]:
+    if grey is None:
+        return {}
+    if grey.bin_count is not None:
+        return {"binCount": grey.bin_count}
+    return {"binCount": None, "binWidth": grey.bin_width}
+
+
+def _images(prepare: Prepare) -> dict[str, Any]:
+    """What pyradiomics' extractor calls the steps that `gclnm.prepare` does."""
+    normalize, resample, resegment = prepare.normalize, prepare.resample, prepare.resegment
+    found: dict[str, Any] = {
+        "normalize": normalize is not None,
+        "resampledPixelSpacing": list(resample.spacing_mm) if resample else None,
+        "preCrop": prepare.crop is not None,
+        "resegmentRange": None,
+        **_grey(prepare.discretise),
+    }
+    if normalize:
+        found |= {"normalizeScale": normalize.scale, "removeOutliers": normalize.clip_sd}
+    if resample:
+        found |= {"interpolator": INTERPOLATORS[resample.interpolator]}
+    if around := resample or prepare.crop:
+        found |= {"padDistance": around.pad_voxels}
+    if resegment and resegment.range:
+        found |= {
+            "resegmentRange": [limit for limit in resegment.range if limit is not None],
+            "resegmentMode": resegment.mode,
+            "resegmentShape": resegment.shape,
+        }
+    return found
+
+
 @pytest.fixture
-def directly() -> Callable[[Case, Recipe], dict[str, float]]:
+def in_their_words() -> Callable[[Recipe], tuple[dict[str, Any], dict[str, dict[str, Any]]]]:
+    """Settings and image types that a user of pyradiomics writes for a recipe."""
+
+    def translate(recipe: Recipe) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+        def own(filtered: Plain) -> dict[str, Any]:
+            return {**filter_settings(filtered), **_grey(filtered.discretise)}
+
+        enabled = recipe.prepare.filters.enabled
+        general = {**settings(recipe.compute), **_images(recipe.prepare), "minimumROIDimensions": 1}
+        return general, {FILTERS[kind]: own(filtered) for kind, filtered in enabled.items()}
+
+    return translate
+
+
+@pytest.fixture
+def directly(in_their_words) -> Callable[[Case, Recipe], dict[str, float]]:
     """What pyradiomics' own extractor gives for the same float32 image and mask.
 
-    It is asked in the engine's words: that these mean what the recipe says is tested by parameters
-    written by hand (`test_every_setting_means_what_it_means_to_pyradiomics`).
+    It is asked in the words of the fixture above: that these mean what the recipe says is tested by
+    parameters written by hand (`test_every_setting_means_what_it_means_to_pyradiomics`).
     """
 
     def execute(case: Case, recipe: Recipe) -> dict[str, float]:
         with quiet():
             from radiomics.featureextractor import RadiomicsFeatureExtractor
 
-            asked = settings(recipe.prepare, recipe.compute)
+            asked, images = in_their_words(recipe)
             extractor = RadiomicsFeatureExtractor(**{**asked, "additionalInfo": True})
-            enabled = recipe.prepare.filters.enabled
-            extractor.enabledImagetypes = {
-                FILTERS[kind]: filter_settings(own) for kind, own in enabled.items()
-            }
+            extractor.enabledImagetypes = images
             extractor.enabledFeatures = {f: list(names) for f, names in recipe.compute.chosen.items()}
             found = extractor.execute(case.image.to_sitk(), case.roi.to_sitk())
         return {k: float(np.real(v)) for k, v in found.items() if not k.startswith("diagnostics")}

@@ -12,7 +12,7 @@ import pytest
 
 from gclnm import pipeline, vocabulary
 from gclnm.engines import engine
-from gclnm.engines.upstream import filter_settings, quiet, settings
+from gclnm.engines.upstream import quiet
 from gclnm.harmonize import harmonize
 from gclnm.images import Case
 from gclnm.images.load import read_mask, read_series
@@ -253,16 +253,16 @@ def test_every_setting_means_what_it_means_to_pyradiomics(make_case, before, cha
     assert any(not np.isclose(value, unchanged.get(name, np.nan)) for name, value in theirs.items())
 
 
-def test_every_setting_that_is_translated_has_a_case_written_by_hand() -> None:
+def test_every_setting_that_is_translated_has_a_case_written_by_hand(in_their_words) -> None:
     translated, by_hand = set(), set()
     for before, change, parameters in CASES:
         recipe = DEFAULT.with_(**before).with_(**change)
-        for own in recipe.prepare.filters.enabled.values():
-            translated |= set(settings(recipe.prepare, recipe.compute)) | set(filter_settings(own))
+        general, images = in_their_words(recipe)
+        translated |= set(general).union(*images.values())
         for given in (parameters.get("setting", {}), *parameters.get("imageType", {}).values()):
             by_hand |= set(given)
     # What no recipe can change.
-    fixed = {"label", "additionalInfo", "minimumROIDimensions", "minimumROISize"}
+    fixed = {"label", "minimumROIDimensions"}
     assert translated - by_hand == fixed
 
 

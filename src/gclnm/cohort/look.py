@@ -12,13 +12,15 @@ import numpy as np
 from gclnm.engines.regions import require_finite, require_roi
 from gclnm.engines.upstream import PLANES
 from gclnm.errors import GclnmError
+from gclnm.prepare.discretise import lower_bound, n_levels
+from gclnm.prepare.resegment import kept
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from gclnm.images.sample import Sample
     from gclnm.images.volume import Mask, Volume
-    from gclnm.prepare.settings import Normalize, Prepare, Resegment
+    from gclnm.prepare.settings import Normalize, Prepare
     from gclnm.recipe.recipe import Recipe
 
 __all__ = ["MOST_BINS", "Finding", "Look", "look_at"]
@@ -119,15 +121,12 @@ def _level_findings(volume: Volume, mask: Mask, prepare: Prepare) -> Iterator[Fi
     if not values.size:
         yield Finding("refused", "empty-range", "no voxel of the ROI is inside the recipe's intensity range")
         return
-    grey = prepare.discretise
     low, high = float(values.min()), float(values.max())
     if low == high:
         yield Finding("odd", "constant", f"all voxels of the ROI are {low:g}")
         return
-    bins = grey.bin_count
-    if grey.bin_width is not None:
-        bins = int(np.floor(high / grey.bin_width) - np.floor(low / grey.bin_width)) + 1
-    if bins is not None and not FEWEST_BINS <= bins <= MOST_BINS:
+    bins = int(n_levels(values, prepare.discretise, lower_bound(prepare.resegment)))
+    if not FEWEST_BINS <= bins <= MOST_BINS:
         yield Finding(
             "odd",
             "few-bins" if bins < FEWEST_BINS else "many-bins",
@@ -142,7 +141,7 @@ def _inside(volume: Volume, mask: Mask, prepare: Prepare) -> NDArray[np.float64]
     values = values[np.isfinite(values)]
     if prepare.normalize is not None:
         values = _normalised(values, volume, prepare.normalize)
-    return values if prepare.resegment is None else _in_range(values, prepare.resegment)
+    return values if prepare.resegment is None else values[kept(values, prepare.resegment)]
 
 
 def _normalised(values: NDArray[np.float64], volume: Volume, settings: Normalize) -> NDArray[np.float64]:
@@ -154,17 +153,6 @@ def _normalised(values: NDArray[np.float64], volume: Volume, settings: Normalize
     if settings.clip_sd is not None:
         scaled = np.clip(scaled, -settings.clip_sd, settings.clip_sd)
     return np.asarray(scaled * settings.scale)
-
-
-def _in_range(values: NDArray[np.float64], settings: Resegment) -> NDArray[np.float64]:
-    if not values.size:
-        return values
-    low, high = settings.range[0], np.inf if settings.range[1] is None else settings.range[1]
-    if settings.mode == "relative":
-        low, high = low * values.max(), high * values.max()
-    elif settings.mode == "sigma":
-        low, high = values.mean() + low * values.std(), values.mean() + high * values.std()
-    return values[(values >= low) & (values <= high)]
 
 
 def _spacings(volume: Volume, prepare: Prepare) -> list[tuple[str, float, float]]:

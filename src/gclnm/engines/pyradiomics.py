@@ -1,7 +1,9 @@
 """Engine ``pyradiomics``: its steps in its order, so that numbers are those of calling it directly.
 
-What is added: refusals in plain words, notes on every NaN, diagnostics, and the check that each
-filter and each feature gave a value. What is left out: its log, its digests and its provenance.
+Its filters and features; the grid, the masks and the grey levels are made by `gclnm.prepare`, which by
+default makes the same ones, bit for bit, and can follow the IBSI instead. What is added: refusals in
+plain words, notes on every NaN, diagnostics, and the check that each filter and each feature gave a
+value. What is left out: its log, its digests and its provenance.
 """
 
 from __future__ import annotations
@@ -27,6 +29,13 @@ from gclnm.engines.upstream import (
     settings,
 )
 from gclnm.errors import EngineError
+from gclnm.images.volume import to_sitk
+from gclnm.prepare.align import new_grid
+from gclnm.prepare.crop import bounding_box, crop, cut
+from gclnm.prepare.discretise import lower_bound, n_levels
+from gclnm.prepare.normalize import normalized
+from gclnm.prepare.resample import interpolated, resample
+from gclnm.prepare.resegment import intensity_mask
 from gclnm.vocabulary import TEXTURE
 
 if TYPE_CHECKING:
@@ -35,7 +44,8 @@ if TYPE_CHECKING:
 
     from gclnm.engines.settings import Features
     from gclnm.images.sample import Case
-    from gclnm.prepare.settings import Prepare
+    from gclnm.images.volume import Mask
+    from gclnm.prepare.settings import Discretise, Prepare
 
 __all__ = ["Pyradiomics"]
 
@@ -48,10 +58,20 @@ class _Region:
     """Image and ROI after the steps before filters: what shape sees and what intensities see."""
 
     image: sitk.Image
-    whole: sitk.Image
+    shaped: sitk.Image
+    shape_box: NDArray[np.int64]
     analysed: sitk.Image
     box: NDArray[np.int64]
+    lowest: float | None
     diagnostics: dict[str, float]
+
+
+@dataclass(frozen=True)
+class _Levels:
+    """Grey levels of one image type, and the lower limit of the range that its ROI was cut by."""
+
+    grey: Discretise
+    lowest: float | None
 
 
 class Pyradiomics:
@@ -85,78 +105,80 @@ class Pyradiomics:
             recipe, not finite), or a filter or a feature gave nothing.
         """
         with quiet():
-            asked = settings(prepare, features)
-            region = _region(case, prepare, asked, features.texture.plane)
+            asked = settings(features)
+            region = _region(case, prepare, features.texture.plane)
             notes: dict[str, str] = {}
             raw = _shape(region, asked, features, notes)
             chosen = _families(region, features, notes)
             for kind, own in prepare.filters.enabled.items():
                 names = image_names(kind, own, plane=features.texture.plane)
-                raw |= _filtered(region, kind, {**asked, **filter_settings(own)}, names, chosen, notes)
+                levels = _Levels(
+                    own.discretise or prepare.discretise, region.lowest if kind == "original" else None
+                )
+                raw |= _filtered(region, kind, {**asked, **filter_settings(own)}, levels, names, chosen, notes)
         wanted = self.expected(prepare, features)
         return Result(_checked(raw, wanted, features, notes), region.diagnostics, notes)
 
 
-def _region(case: Case, prepare: Prepare, asked: dict[str, Any], plane: str) -> _Region:
-    """Normalise, resample or crop, and re-segment, as pyradiomics does."""
-    from radiomics import imageoperations
-
-    from gclnm.images.volume import to_sitk
-
+def _region(case: Case, prepare: Prepare, plane: str) -> _Region:
+    """Normalise, resample or crop, and re-segment."""
     axis = PLANES.get(plane)
     require_roi(case.roi.array, axis)
     require_finite(case.image.array, case.roi.array, "the image has")
-    image = case.image.to_sitk()
-    mask = to_sitk(case.roi.array.astype(np.uint32), case.image.geometry)
+    voxels, whole = _on_new_grid(case, prepare)
+    require_roi(whole.array, axis, after="resampling")
+    require_finite(voxels, whole.array, "resampling or normalisation gives")
+    analysed = intensity_mask(voxels, whole, prepare.resegment) if prepare.resegment else whole
+    numbers = roi_diagnostics(case, voxels, whole.array, analysed.array, prepare)
+    shaped, within = _shape_mask(whole, analysed, prepare)
+    lost = whole.n_voxels - _voxels(whole, within) if shaped is whole else 0
+    return _Region(
+        image=to_sitk(voxels, whole.geometry),
+        shaped=_label(shaped),
+        shape_box=_box(within),
+        analysed=_label(analysed),
+        box=_box(analysed),
+        lowest=lower_bound(prepare.resegment),
+        diagnostics=numbers | {"shape_voxels_lost": float(lost)},
+    )
+
+
+def _on_new_grid(case: Case, prepare: Prepare) -> tuple[NDArray[np.floating], Mask]:
+    """Voxels of the image, double where they were normalised, and the whole ROI on their grid."""
+    voxels, old, roi = case.image.array, case.image.geometry, case.roi
     if prepare.normalize:
-        image = imageoperations.normalizeImage(image, **asked)
+        voxels = normalized(voxels, prepare.normalize)
     if prepare.resample:
-        image, mask = imageoperations.resampleImage(image, mask, **asked)
-        image = _rounded(image) if prepare.resample.round else image
-    elif prepare.crop:
-        box, _ = imageoperations.checkMask(image, mask, **asked)
-        image, mask = imageoperations.cropToTumorMask(image, mask, box, **asked)
-    inside, voxels = _arrays(image, mask)
-    require_roi(inside, axis, after="resampling")
-    require_finite(voxels, inside, "resampling or normalisation gives")
-    analysed, whole = mask, mask
-    if prepare.resegment:
-        analysed = _resegmented(image, mask, asked)
-        whole = analysed if prepare.resegment.shape else mask
-    box, _ = imageoperations.checkMask(image, analysed, **asked)
-    kept = _arrays(image, analysed)[0]
-    numbers = roi_diagnostics(case, voxels, inside, kept, prepare.discretise)
-    return _Region(image, whole, analysed, box, numbers | _lost(inside, box, prepare))
+        new = new_grid(old, prepare.resample, roi)
+        resampled = resample(roi, prepare.resample, around=roi)
+        return interpolated(voxels, old, new, prepare.resample), resampled
+    if prepare.crop:
+        cropped = crop(roi, roi, prepare.crop.pad_voxels)
+        return cut(voxels, old, cropped.geometry), cropped
+    return voxels, roi
 
 
-def _resegmented(image: sitk.Image, mask: sitk.Image, asked: dict[str, Any]) -> sitk.Image:
-    from radiomics import imageoperations
-
-    try:
-        return imageoperations.resegmentMask(image, mask, **asked)
-    except ValueError:
-        limits = " to ".join(f"{limit:g}" for limit in asked["resegmentRange"])
-        raise EngineError(
-            f"at most one voxel of the ROI lies in the range {limits} ({asked['resegmentMode']})",
-            fix="Check that the ROI lies on this image, or widen prepare.resegment.range.",
-            code="nothing-in-range",
-        ) from None
+def _shape_mask(whole: Mask, analysed: Mask, prepare: Prepare) -> tuple[Mask, Mask]:
+    """What shape is computed on, and the mask whose box it is cut to."""
+    if prepare.resegment and prepare.resegment.shape:
+        return analysed, analysed
+    cut = prepare.resegment is not None and prepare.resegment.cut_shape
+    return whole, analysed if cut else whole
 
 
-def _lost(inside: NDArray[np.bool_], box: NDArray[np.int64], prepare: Prepare) -> dict[str, float]:
-    """Voxels of the whole ROI outside the box of the analysed one: pyradiomics cuts them off from shape."""
-    x0, x1, y0, y1, z0, z1 = (int(limit) for limit in box)
-    seen = np.count_nonzero(inside[z0 : z1 + 1, y0 : y1 + 1, x0 : x1 + 1])
-    on_purpose = prepare.resegment is not None and prepare.resegment.shape
-    return {"shape_voxels_lost": 0.0 if on_purpose else float(np.count_nonzero(inside) - seen)}
+def _box(mask: Mask) -> NDArray[np.int64]:
+    """Box of a mask as pyradiomics writes it: first and last index along x, y and z."""
+    return np.column_stack(bounding_box(mask)).ravel()
 
 
-def _rounded(image: sitk.Image) -> sitk.Image:
-    import SimpleITK as sitk
+def _voxels(mask: Mask, within: Mask) -> int:
+    """Voxels of a mask in the box of another."""
+    x0, x1, y0, y1, z0, z1 = (int(limit) for limit in _box(within))
+    return int(np.count_nonzero(mask.array[z0 : z1 + 1, y0 : y1 + 1, x0 : x1 + 1]))
 
-    whole = sitk.GetImageFromArray(np.rint(sitk.GetArrayViewFromImage(image)))
-    whole.CopyInformation(image)
-    return whole
+
+def _label(mask: Mask) -> sitk.Image:
+    return to_sitk(mask.array.astype(np.uint32), mask.geometry)
 
 
 def _arrays(image: sitk.Image, mask: sitk.Image) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
@@ -173,7 +195,7 @@ def _shape(
     chosen = {family: names for family, names in features.chosen.items() if family.startswith("shape")}
     if not chosen:
         return {}
-    image, mask = imageoperations.cropToTumorMask(region.image, region.whole, region.box)
+    image, mask = imageoperations.cropToTumorMask(region.image, region.shaped, region.shape_box)
     if region.diagnostics["shape_voxels_lost"]:
         notes["shape"] = "cut to the box of the re-segmented ROI, as pyradiomics does"
     found: dict[str, Any] = {}
@@ -201,6 +223,7 @@ def _filtered(
     region: _Region,
     kind: str,
     asked: dict[str, Any],
+    levels: _Levels,
     names: tuple[str, ...],
     chosen: dict[str, tuple[str, ...]],
     notes: dict[str, str],
@@ -217,8 +240,8 @@ def _filtered(
         if not np.isfinite(voxels[inside]).all():
             notes[name] = "the filter gives no finite number in the ROI"
             continue
-        _require_levels(voxels[inside], name, own, chosen)
-        once = OneDiscretisation()
+        _require_levels(voxels[inside], name, levels, chosen)
+        once = OneDiscretisation(levels.grey, levels.lowest)
         for family, wanted in chosen.items():
             values = _run_family(family, wanted, image, mask, own, once)
             found |= {f"{name}_{family}_{feature}": value for feature, value in values.items()}
@@ -260,14 +283,15 @@ def _run_family(
 
 
 def _require_levels(
-    voxels: NDArray[np.float64], name: str, asked: dict[str, Any], chosen: dict[str, tuple[str, ...]]
+    voxels: NDArray[np.float64], name: str, levels: _Levels, chosen: dict[str, tuple[str, ...]]
 ) -> None:
-    if asked.get("binCount") is not None or not set(chosen) & set(TEXTURE):
+    grey = levels.grey
+    if grey.bin_width is None or not set(chosen) & set(TEXTURE):
         return
-    levels = float(np.ptp(voxels)) / asked["binWidth"]
-    if levels > MOST_GREY_LEVELS:
+    count = n_levels(voxels, grey, levels.lowest)
+    if count > MOST_GREY_LEVELS:
         raise EngineError(
-            f"the bin width {asked['binWidth']:g} makes {levels:.0f} grey levels of {name}; at most "
+            f"the bin width {grey.bin_width:g} makes {count:.0f} grey levels of {name}; at most "
             f"{MOST_GREY_LEVELS} are computed",
             fix="Take a larger prepare.discretise.bin_width, or a bin_count.",
             code="too-many-grey-levels",

@@ -8,12 +8,13 @@ import numpy as np
 
 from gclnm.counts import count
 from gclnm.errors import EngineError
+from gclnm.prepare.discretise import lower_bound, n_levels
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from gclnm.images.sample import Case
-    from gclnm.prepare.settings import Discretise
+    from gclnm.prepare.settings import Prepare
 
 __all__ = ["ROI_DIAGNOSTICS", "extent", "require_finite", "require_roi", "require_voxel", "roi_diagnostics"]
 
@@ -123,7 +124,7 @@ def roi_diagnostics(
     voxels: NDArray[np.floating],
     inside: NDArray[np.bool_],
     kept: NDArray[np.bool_],
-    grey: Discretise,
+    prepare: Prepare,
 ) -> dict[str, float]:
     """Numbers that tell whether a case is sound.
 
@@ -135,8 +136,8 @@ def roi_diagnostics(
         Image and whole ROI after resampling, (z, y, x).
     kept
         What remains of the ROI after re-segmentation.
-    grey
-        Grey levels of the recipe.
+    prepare
+        What the recipe did to them.
     """
     native = case.roi.array
     values = voxels[inside]
@@ -150,15 +151,8 @@ def roi_diagnostics(
         "intensity_minimum": float(values.min()),
         "intensity_mean": float(values.mean(dtype=np.float64)),
         "intensity_maximum": float(values.max()),
-        "grey_levels": _grey_levels(voxels[kept], grey),
+        "grey_levels": n_levels(voxels[kept], prepare.discretise, lower_bound(prepare.resegment)),
         "spacing_x_mm": x,
         "spacing_y_mm": y,
         "spacing_z_mm": z,
     }
-
-
-def _grey_levels(values: NDArray[np.floating], grey: Discretise) -> float:
-    if grey.bin_width is None:
-        return float(grey.bin_count or 0)
-    low, high = (np.floor(float(limit) / grey.bin_width) for limit in (values.min(), values.max()))
-    return float(high - low + 1)

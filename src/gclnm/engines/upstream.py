@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gclnm.errors import EngineError
-from gclnm.prepare.settings import LBP2D, LBP3D, Discretise, Gradient, LoG, Wavelet
+from gclnm.prepare.discretise import grey_levels
+from gclnm.prepare.settings import LBP2D, LBP3D, Gradient, LoG, Wavelet
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from gclnm.engines.settings import Features
-    from gclnm.prepare.settings import Plain, Prepare
+    from gclnm.prepare.settings import Discretise, Plain
 
 __all__ = [
     "FILTERS",
-    "INTERPOLATORS",
     "PLANES",
     "OneDiscretisation",
     "filter_settings",
@@ -45,18 +45,6 @@ FILTERS = {
     "gradient": "Gradient",
     "lbp2d": "LBP2D",
     "lbp3d": "LBP3D",
-}
-INTERPOLATORS = {
-    "nearest": "sitkNearestNeighbor",
-    "linear": "sitkLinear",
-    "bspline": "sitkBSpline",
-    "gaussian": "sitkGaussian",
-    "label_gaussian": "sitkLabelGaussian",
-    "hamming_sinc": "sitkHammingWindowedSinc",
-    "cosine_sinc": "sitkCosineWindowedSinc",
-    "welch_sinc": "sitkWelchWindowedSinc",
-    "lanczos_sinc": "sitkLanczosWindowedSinc",
-    "blackman_sinc": "sitkBlackmanWindowedSinc",
 }
 PLANES = {"axial": 0, "coronal": 1, "sagittal": 2}
 
@@ -103,10 +91,16 @@ def quiet() -> Iterator[None]:
 class OneDiscretisation:
     """Grey levels of one image, made once: each of the five texture families would make them anew.
 
-    The function is pyradiomics' own, called as its base class calls it (a sixth of the whole time).
+    Parameters
+    ----------
+    grey
+        Width or number of bins.
+    lowest
+        Lower limit of the re-segmentation range, where the image is the one that was re-segmented.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, grey: Discretise, lowest: float | None) -> None:
+        self._grey, self._lowest = grey, lowest
         self._made: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None
 
     def sharing(self, family: type[Any]) -> type[Any]:
@@ -114,7 +108,7 @@ class OneDiscretisation:
 
         def bin_once(calculator: Any, matrix: NDArray[Any]) -> NDArray[np.int64]:
             if self._made is None:
-                self._made = _grey_levels(calculator, matrix)
+                self._made = self._levels(matrix, calculator.maskArray)
             binned, levels = (part.copy() for part in self._made)
             calculator.coefficients["grayLevels"] = levels
             calculator.coefficients["Ng"] = int(levels.max())
@@ -122,32 +116,19 @@ class OneDiscretisation:
 
         return type(family.__name__, (family,), {"_applyBinning": bin_once, "__module__": family.__module__})
 
+    def _levels(
+        self, matrix: NDArray[Any], inside: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        binned = np.zeros(matrix.shape, dtype=np.int64)
+        binned[inside] = grey_levels(matrix[inside], self._grey, self._lowest)
+        return binned, np.unique(binned[inside])
 
-def _grey_levels(calculator: Any, matrix: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    from radiomics import imageoperations
 
-    binned, _ = imageoperations.binImage(matrix, calculator.maskArray, **calculator.settings)
-    return binned, np.unique(binned[calculator.maskArray])
-
-
-def settings(prepare: Prepare, features: Features) -> dict[str, Any]:
-    """What pyradiomics calls settings, complete but for those of filters."""
-    normalize, resample, crop = prepare.normalize, prepare.resample, prepare.crop
-    texture, around = features.texture, prepare.resample or prepare.crop
+def settings(features: Features) -> dict[str, Any]:
+    """What pyradiomics calls the settings of its features; images and grey levels are made by `prepare`."""
+    texture = features.texture
     return {
         "label": 1,
-        "additionalInfo": False,
-        "minimumROIDimensions": 1,
-        "minimumROISize": None,
-        "normalize": normalize is not None,
-        "normalizeScale": normalize.scale if normalize else 1,
-        "removeOutliers": normalize.clip_sd if normalize else None,
-        "resampledPixelSpacing": list(resample.spacing_mm) if resample else None,
-        "interpolator": INTERPOLATORS[resample.interpolator] if resample else "sitkBSpline",
-        "preCrop": crop is not None,
-        "padDistance": around.pad_voxels if around else 5,
-        **_resegment(prepare),
-        **_discretise(prepare.discretise),
         "distances": list(texture.distances),
         "force2D": texture.plane != "3d",
         "force2Ddimension": PLANES.get(texture.plane, 0),
@@ -158,43 +139,24 @@ def settings(prepare: Prepare, features: Features) -> dict[str, Any]:
     }
 
 
-def _resegment(prepare: Prepare) -> dict[str, Any]:
-    if prepare.resegment is None:
-        return {"resegmentRange": None}
-    return {
-        "resegmentRange": [limit for limit in prepare.resegment.range if limit is not None],
-        "resegmentMode": prepare.resegment.mode,
-        "resegmentShape": prepare.resegment.shape,
-    }
-
-
-def _discretise(grey: Discretise) -> dict[str, Any]:
-    if grey.bin_count is not None:
-        return {"binCount": grey.bin_count}
-    return {"binCount": None, "binWidth": grey.bin_width}
-
-
 def filter_settings(own: Plain) -> dict[str, Any]:
-    """What pyradiomics calls the custom settings of an image type."""
-    grey = _discretise(own.discretise) if own.discretise else {}
+    """What pyradiomics calls the settings of an image type."""
     match own:
         case LoG():
-            return {**grey, "sigma": list(own.sigma_mm)}
+            return {"sigma": list(own.sigma_mm)}
         case Wavelet():
-            return {**grey, "wavelet": own.wavelet, "level": own.level, "start_level": own.start_level}
+            return {"wavelet": own.wavelet, "level": own.level, "start_level": own.start_level}
         case Gradient():
-            return {**grey, "gradientUseSpacing": own.use_spacing}
+            return {"gradientUseSpacing": own.use_spacing}
         case LBP2D():
-            names = {"lbp2DRadius": own.radius, "lbp2DSamples": own.samples, "lbp2DMethod": own.method}
-            return {**grey, **names}
+            return {"lbp2DRadius": own.radius, "lbp2DSamples": own.samples, "lbp2DMethod": own.method}
         case LBP3D():
             return {
-                **grey,
                 "lbp3DLevels": own.levels,
                 "lbp3DIcosphereRadius": own.icosphere_radius,
                 "lbp3DIcosphereSubdivision": own.icosphere_subdivision,
             }
-    return grey
+    return {}
 
 
 def require_filter(kind: str) -> None:

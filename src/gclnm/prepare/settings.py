@@ -59,7 +59,7 @@ class Normalize(Settings):
 
 
 class Resample(Settings):
-    """Interpolate image and ROI to another voxel size (the ROI by nearest neighbour)."""
+    """Interpolate image and ROI to another voxel size."""
 
     spacing_mm: tuple[float, float, float]
     """New spacing along x, y and z; 0 keeps the spacing of that axis."""
@@ -69,6 +69,12 @@ class Resample(Settings):
     """New voxels kept around the ROI's box. Filters see no further: 10 or more for a LoG above 5 mm."""
     round: bool = False
     """Round to whole numbers afterwards, as IBSI asks on HU (pyradiomics does on integer images only)."""
+    align: Literal["corner", "centre"] = "corner"
+    """Where both grids meet: the corner of the first voxel (pyradiomics) or the middle (IBSI)."""
+    mask: Literal["nearest", "linear"] = "nearest"
+    """How the ROI is interpolated: ``nearest`` (pyradiomics), or ``linear`` and inside from 0.5 (IBSI)."""
+    antialias: bool = False
+    """Smooth the image before it is made coarser, by a Gaussian that matches the new voxel."""
 
     @field_validator("spacing_mm")
     @classmethod
@@ -88,21 +94,32 @@ class Crop(Settings):
 
 
 class Resegment(Settings):
-    """Leave voxels out of the ROI by intensity.
+    """Leave voxels out of the ROI by intensity: by a range, as outliers, or both.
 
     Shape is still that of the whole ROI, but cut to the box of what stays in (pyradiomics).
     """
 
-    range: tuple[Finite, Finite | None]
+    range: tuple[Finite, Finite | None] | None = None
     """Lowest and highest value that stays in (both included); null for no upper limit."""
     mode: Literal["absolute", "relative", "sigma"] = "absolute"
     """``absolute``: values of the image; ``relative``: fractions of the ROI's maximum; ``sigma``: standard
     deviations from the ROI's mean."""
+    sigma: Positive | None = None
+    """Also leave out values further than this many standard deviations from the mean of the whole ROI
+    (IBSI: outlier filtering, usually 3)."""
     shape: bool = False
     """Also compute shape on what remains (PET thresholds)."""
+    cut_shape: bool = True
+    """Cut shape to the box of what stays in (pyradiomics); IBSI's morphological mask is not cut."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Resegment:
+        if self.range is None:
+            if self.sigma is None:
+                raise ValueError("give a range, sigma or both")
+            if self.mode != "absolute":
+                raise ValueError("mode says what the range means, and there is none")
+            return self
         low, high = self.range
         if high is not None and high <= low:
             raise ValueError(f"range: the upper limit {high:g} is not above the lower limit {low:g}")
@@ -113,14 +130,20 @@ class Discretise(Settings):
     """Turn intensities into grey levels for texture and entropy: fixed width or fixed number."""
 
     bin_width: Positive | None = None
-    """Width of a grey level in units of the image; edges are whole multiples of it."""
+    """Width of a grey level in units of the image."""
     bin_count: Annotated[int, Field(gt=0, le=4096)] | None = None
     """Number of grey levels between the ROI's minimum and maximum."""
+    origin: Literal["zero", "minimum"] = "zero"
+    """Where bins of a width begin. ``zero``: edges are whole multiples of the width, and level 1 holds the
+    ROI's minimum (pyradiomics). ``minimum``: level 1 begins at the lower limit of an absolute
+    ``resegment.range``, without one and on filtered images at the ROI's minimum (IBSI)."""
 
     @model_validator(mode="after")
     def _one_of_two(self) -> Discretise:
         if (self.bin_width is None) == (self.bin_count is None):
             raise ValueError("give either bin_width or bin_count")
+        if self.bin_count is not None and self.origin != "zero":
+            raise ValueError("origin goes with bin_width: a number of bins begins at the ROI's minimum")
         return self
 
 

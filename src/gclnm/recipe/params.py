@@ -7,7 +7,8 @@ from difflib import get_close_matches
 from typing import Any
 
 from gclnm import vocabulary
-from gclnm.engines.upstream import FILTERS, INTERPOLATORS, PLANES
+from gclnm.engines.upstream import FILTERS, PLANES
+from gclnm.prepare.resample import INTERPOLATORS
 
 __all__ = ["translate"]
 

@@ -348,14 +348,17 @@ class Recipe(Settings):
             if prepare.resample
             else ""
         )
-        limits = prepare.resegment.range if prepare.resegment else ()
+        limits = (prepare.resegment and prepare.resegment.range) or ()
+        sigma = prepare.resegment.sigma if prepare.resegment else None
+        kept = [" to ".join("open" if v is None else f"{v:g}" for v in limits)]
+        kept += [f"within {sigma:g} sd of the mean"] if sigma else []
         return [
             ("images", f"{self.modality or 'any modality'}, {' or '.join(self.quantity) or 'any quantity'}"),
             (
                 "voxels",
                 f"{spacing} mm, {prepare.resample.interpolator}" if prepare.resample else "as they are",
             ),
-            ("range", " to ".join("open" if v is None else f"{v:g}" for v in limits) or "all"),
+            ("range", " and ".join(part for part in kept if part) or "all"),
             ("grey levels", f"width {grey.bin_width:g}" if grey.bin_width else f"{grey.bin_count} levels"),
             ("plane", self.compute.texture.plane),
             ("features", f"{len(self.features)} on {', '.join(self._image_types())}"),
@@ -379,6 +382,8 @@ def _merged(base: Any, change: Any) -> Any:
     if "bin_width" in change or "bin_count" in change:
         result.pop("bin_width", None)
         result.pop("bin_count", None)
+    if "bin_count" in change:
+        result.pop("origin", None)
     for key, value in change.items():
         result[key] = _merged(result.get(key), _plain(value))
     return result
