@@ -45,6 +45,8 @@ FROM_VOLUME = (
     "phase",
     "energy_source",
     "sequence",
+    "fat_suppressed",
+    "post_contrast",
     "centre",
     "scanner",
     "manufacturer",
@@ -55,6 +57,7 @@ FROM_VOLUME = (
 NUMBERS_FROM_VOLUME = {
     "energy_kev": "energy_kev",
     "b_value": "b_value_s_mm2",
+    "temporal_position": "temporal_position",
     "slice_thickness_mm": "slice_thickness_mm",
     "field_strength_t": "field_strength_t",
 }

@@ -25,6 +25,7 @@ from gclnm.catalog.scanning.records import FileRecord
 from gclnm.catalog.scanning.rows import dicom_volume_row, file_volume_row, label_row, roi_row
 from gclnm.counts import count
 from gclnm.images.dicom.assemble import assemble
+from gclnm.images.dicom.dynamics import with_time_points
 from gclnm.images.dicom.frames import FrameHeader
 from gclnm.images.dicom.objects import DICOMDIR
 from gclnm.images.dicom.rois import RoiHeader
@@ -122,7 +123,7 @@ class Collection:
         self._note_image_copies(found)
         self._frames = kept = list(found.kept)
         taken: Counter[str] = Counter()
-        for volume in assemble(kept):
+        for volume in with_time_points(assemble(kept)):
             head = volume.head
             taken[volume.ref.volume_id] += 1
             again = taken[volume.ref.volume_id]

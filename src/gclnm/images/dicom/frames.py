@@ -29,6 +29,7 @@ from gclnm.images.dicom.energy import spectral
 from gclnm.images.dicom.frametypes import FrameKind, frame_kind
 from gclnm.images.dicom.objects import ENHANCED, modality_of, sop_class_of
 from gclnm.images.dicom.phase import phase_evidence
+from gclnm.images.dicom.sequence import MrSequence, mr_sequence
 
 __all__ = ["FrameHeader", "Plane", "field_strength_t", "frame_headers", "kind_of", "mapped_unit", "plane_of"]
 
@@ -85,6 +86,10 @@ class FrameHeader(Plane):
     tr_ms: float | None = None
     flip_angle_deg: float | None = None
     field_strength_t: float | None = None
+    sequence: str = "unknown"
+    sequence_source: str = ""
+    fat_suppressed: str = ""
+    post_contrast: str = ""
     temporal_position: int | None = None
     acquisition_number: int | None = None
     instance_number: int | None = None
@@ -167,6 +172,8 @@ def _frame(groups: Groups, common: FrameHeader, index: int | None) -> FrameHeade
     dataset, mr = groups.dataset, common.modality == "MR"
     weighting = b_value(groups) if mr else None
     kind = kind_of(groups, common.modality).name
+    kind = "trace" if kind == "image" and _isotropic(dataset, weighting) else kind
+    sequence = mr_sequence(groups, kind, weighting) if mr else MrSequence(fat_suppressed="", post_contrast="")
     image_type = _image_type(groups, common.modality)
     plane = plane_of(groups)
     if index is None and common.n_frames > 1:
@@ -181,7 +188,7 @@ def _frame(groups: Groups, common: FrameHeader, index: int | None) -> FrameHeade
         frame=index,
         tilt=as_number(groups.get("CTAcquisitionDetailsSequence", "GantryDetectorTilt")),
         tiles=_tiles(dataset, image_type) if mr else "",
-        kind="trace" if kind == "image" and _isotropic(dataset, weighting) else kind,
+        kind=kind,
         image_type=image_type,
         b_value=weighting.value if weighting else None,
         b_nominal=weighting.nominal if weighting else None,
@@ -190,6 +197,10 @@ def _frame(groups: Groups, common: FrameHeader, index: int | None) -> FrameHeade
         te_ms=as_number(groups.get("MREchoSequence", "EffectiveEchoTime")) or number(dataset, "EchoTime"),
         tr_ms=as_number(groups.get("MRTimingAndRelatedParametersSequence", "RepetitionTime")),
         flip_angle_deg=as_number(groups.get("MRTimingAndRelatedParametersSequence", "FlipAngle")),
+        sequence=sequence.name,
+        sequence_source=sequence.source,
+        fat_suppressed=sequence.fat_suppressed,
+        post_contrast=sequence.post_contrast,
         temporal_position=_temporal_position(groups),
         acquisition_number=common.acquisition_number if acquisition is None else acquisition,
         trigger_time=number(dataset, "TriggerTime") if trigger is None else as_number(trigger),
@@ -255,11 +266,29 @@ def _rescale_type(groups: Groups) -> str:
     return as_text(groups.get("PixelValueTransformationSequence", "RescaleType"))
 
 
+# What headers write for magnets of these strengths: 2.89 and 2.8936 T are sold as 3.0 T.
+FIELDS_T = {1.0: (0.9, 1.1), 1.5: (1.3, 1.6), 3.0: (2.7, 3.2), 7.0: (6.5, 7.5)}
+
+
 def field_strength_t(dataset: Dataset) -> float | None:
-    """Magnetic field strength in tesla."""
+    """Magnetic field strength in tesla, as the class of the magnet: 1.0, 1.5, 3.0 or 7.0; others as written.
+
+    Examples
+    --------
+    >>> header = Dataset()
+    >>> for written in (2.89, 15000, 0.55):
+    ...     header.MagneticFieldStrength = written
+    ...     field_strength_t(header)
+    3.0
+    1.5
+    0.55
+    """
     value = number(dataset, "MagneticFieldStrength")
+    if value is None or value <= 0:
+        return None
     # Old GE systems write gauss.
-    return value / 10_000 if value is not None and value > 100 else value
+    value = value / 10_000 if value > 100 else value
+    return next((field for field, (low, high) in FIELDS_T.items() if low <= value <= high), value)
 
 
 def _exactly(count: int, value: Any) -> tuple[float, ...] | None:

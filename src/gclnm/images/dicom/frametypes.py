@@ -106,6 +106,9 @@ COMPLEX = {"PHASE": "phase", "REAL": "real", "IMAGINARY": "imaginary"}
 GE_RAW = {1: "phase", 2: "real", 3: "imaginary"}
 NOT_HU = frozenset({"MGML", "Z_EFF", "ED", "EDW", "PCT", "OD"})
 RESCALE = re.compile(r"^(?:10\^(-?\d+)\s+)?(\S+)$")
+ADC_NAME = re.compile(
+    r"(?<![a-z])[de]?adc(?![a-z])|apparent.diffusion|表观扩散|表观弥散", re.IGNORECASE
+)
 SCOUT_NAME = re.compile(r"\b(?:scout|topogram|surview|localizer)\b|定位", re.IGNORECASE)
 BOLUS_NAME = re.compile(
     r"\b(?:pre)?monitoring\b|\bsmart\s*prep\b|\bbolus\s*track|\btest\s*bolus\b|小剂量|监测", re.IGNORECASE
@@ -137,7 +140,7 @@ def frame_kind(
     rescale_type, unit
         Rescale Type (0028,1054) and the unit of a real-world value map.
     description
-        Series Description; consulted for CT maps and localizers only.
+        Series Description; consulted for CT maps, localizers and derived MR only.
 
     Examples
     --------
@@ -150,7 +153,10 @@ def frame_kind(
     """
     words = frozenset(word.upper() for word in image_type[2:])
     if modality == "MR":
-        return KINDS[_mr(words, component.upper(), ge_raw, description)]
+        kind = _mr(words, component.upper(), ge_raw, description)
+        derived = image_type[:1] == ("DERIVED",)
+        # Some vendors name the map in words only.
+        return KINDS["adc" if kind == "image" and derived and ADC_NAME.search(description) else kind]
     if modality == "CT":
         return KINDS[_ct(words, rescale_type, unit, description)]
     return KINDS[_first(PT_WORDS, frozenset(word.upper() for word in image_type)) or "image"]

@@ -58,15 +58,20 @@ def _join(label: str, part: str) -> str:
 
 
 def _with_implied_b(frames: Frames) -> Frames:
-    """b of maps removed; b of frames without one set to 0 where others of the series are weighted."""
+    """b of what is not diffusion-weighted removed; 0 where others of the series are weighted and one is not.
+
+    Vendors write b = 0 on series of any kind: alone it is no evidence of diffusion.
+    """
     signal = ("image", "trace")
-    weighted = any((f.b_nominal or 0) > 0 for f in frames if f.kind in signal)
+    weighted = any(not same_b(f.b_nominal or 0.0, 0.0) for f in frames if f.kind in signal)
     result = []
     for frame in frames:
-        if frame.kind not in signal or (not weighted and frame.b_source == "ge"):
+        if frame.kind not in signal or not (weighted or frame.sequence == "DWI" or frame.b_source == "text"):
             frame = replace(frame, b_value=None, b_nominal=None, b_source="", b_direction=())
         elif weighted and frame.b_nominal is None:
             frame = replace(frame, b_value=0.0, b_nominal=0.0, b_source="implied")
+        if weighted and frame.kind in signal:
+            frame = replace(frame, sequence="DWI", sequence_source="b-value")
         result.append(frame)
     return result
 
