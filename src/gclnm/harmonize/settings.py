@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from gclnm.harmonize.mr.settings import MrSettings
+from gclnm.prepare.settings import Settings
 
 __all__ = ["HarmonizeSettings"]
 
 
-class HarmonizeSettings(BaseModel):
-    """Settings of :func:`gclnm.harmonize.harmonize`; there is nothing to choose yet.
+class HarmonizeSettings(Settings):
+    """Settings of :func:`gclnm.harmonize.harmonize`, by modality.
 
     Examples
     --------
-    >>> HarmonizeSettings()
-    HarmonizeSettings()
+    >>> HarmonizeSettings().mr.normalize is None
+    True
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    mr: MrSettings = MrSettings()
+    """MR signal: bias correction, normalization."""
