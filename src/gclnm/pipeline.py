@@ -22,7 +22,7 @@ from gclnm import vocabulary
 from gclnm.engines import engine
 from gclnm.engines.quantities import measure as quantities
 from gclnm.errors import EngineError, GclnmError, QuantityError
-from gclnm.harmonize import harmonize
+from gclnm.harmonize.dispatch import awaits_masks, before_masks, with_masks
 from gclnm.images.inputs import Inputs, mask_parts, volume_parts
 from gclnm.images.load import load_mask, load_volume
 from gclnm.images.sample import Case, Sample
@@ -98,11 +98,14 @@ def check(recipe: Recipe) -> None:
     ------
     EngineError
         When the engine, or what one of its filters needs, is not there.
+    RecipeError
+        When a normalization that learns has not learnt.
 
     Examples
     --------
     >>> check(Recipe.named("ct"))
     """
+    recipe.require_learnt()
     engine(recipe.engine).check(recipe.prepare, recipe.compute)
 
 
@@ -183,7 +186,7 @@ def features(
     volumes = dict(volume) if isinstance(volume, Mapping) else {"image": volume}
     masks = dict(mask) if isinstance(mask, Mapping) else {"roi": mask}
     ready = {role: _ready(item, recipe) for role, item in volumes.items()}
-    result = _measure(_on_one_grid(Case(ready, masks)), recipe)
+    result = _measure(_measurable(Case(ready, masks), recipe), recipe)
     series = pd.Series(result.values, name=recipe.name, dtype=np.float64)
     series.attrs = {"diagnostics": result.diagnostics, "notes": result.notes}
     return series
@@ -229,7 +232,7 @@ def _row(sample: Sample, recipe: Recipe, volumes: _Volumes, known: str | None, s
         inputs = Inputs(volumes.parts | mask_parts(masks))
         if inputs.sha256 == known:
             return _with_inputs(_empty(sample, recipe, perf_counter() - start), inputs)
-        case = _on_one_grid(Case(volumes.ready, masks))
+        case = _measurable(Case(volumes.ready, masks), recipe)
         result = _measure(case, recipe)
     except Exception as error:
         return _with_inputs(_failed(sample, recipe, error, perf_counter() - start), inputs)
@@ -274,23 +277,32 @@ def _empty(sample: Sample, recipe: Recipe, seconds: float) -> Row:
 
 
 def _ready(volume: Volume, recipe: Recipe) -> Volume:
-    """The volume in a quantity that the recipe accepts."""
+    """The volume in a quantity that the recipe accepts, but for what depends on the ROI."""
     if not recipe.quantity:
         return volume
     # A volume that a user harmonised before must not become SUV twice.
     done = any(step.name == "suv" for step in volume.history)
-    ready = volume if done else harmonize(volume, recipe.harmonize)
-    if ready.quantity not in recipe.quantity:
+    ready = volume if done else before_masks(volume, recipe.harmonize)
+    return ready if awaits_masks(ready, recipe.harmonize) else _accepted(ready, recipe)
+
+
+def _accepted(volume: Volume, recipe: Recipe) -> Volume:
+    if recipe.quantity and volume.quantity not in recipe.quantity:
         raise QuantityError(
-            f"the recipe measures {' or '.join(recipe.quantity)}, the image is in {ready.quantity}",
+            f"the recipe measures {' or '.join(recipe.quantity)}, the image is in {volume.quantity}",
             fix="Take a recipe for this kind of image, or change recipe.quantity.",
             code="wrong-quantity",
         )
-    return ready
+    return volume
 
 
-def _on_one_grid(case: Case) -> Case:
-    return Case(case.volumes, {**case.masks, "roi": onto(case.roi, case.image)})
+def _measurable(case: Case, recipe: Recipe) -> Case:
+    """The case with its ROI on the image's grid, and the image in the quantity that is measured."""
+    masks = {**case.masks, "roi": onto(case.roi, case.image)}
+    if not recipe.quantity:
+        return Case(case.volumes, masks)
+    image = _accepted(with_masks(case.image, recipe.harmonize, masks), recipe)
+    return Case({**case.volumes, "image": image}, masks)
 
 
 def _measure(case: Case, recipe: Recipe) -> Result:

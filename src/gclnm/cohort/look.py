@@ -64,7 +64,8 @@ def look_at(sample: Sample, recipe: Recipe) -> Look:
     try:
         case = load(sample)
         # As the pipeline does it: a recipe that accepts anything takes voxels as they are.
-        volume = harmonize(case.image, recipe.harmonize) if recipe.quantity else case.image
+        asked = bool(recipe.quantity)
+        volume = harmonize(case.image, recipe.harmonize, case.masks) if asked else case.image
         mask = onto(case.roi, volume)
         voxels = mask.n_voxels * _shrinking(volume, recipe.prepare)
         seconds = time.perf_counter() - started

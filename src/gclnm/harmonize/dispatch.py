@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from gclnm.errors import QuantityError
 from gclnm.harmonize import ct, mr, pet
+from gclnm.harmonize.mr.normalize import reference_role
 from gclnm.harmonize.settings import HarmonizeSettings
-from gclnm.images.volume import Volume
+from gclnm.images.volume import Mask, Volume
 
-__all__ = ["harmonize"]
+__all__ = ["awaits_masks", "before_masks", "harmonize", "with_masks"]
 
 
-def harmonize(volume: Volume, settings: HarmonizeSettings | None = None) -> Volume:
+def harmonize(
+    volume: Volume, settings: HarmonizeSettings | None = None, masks: Mapping[str, Mask] | None = None
+) -> Volume:
     """Bring a volume to the quantity that its modality is measured in.
 
-    CT must be in HU; PET becomes SUVbw, or the SUV that the settings name; MR and maps keep what they are.
+    CT must be in HU; PET becomes SUVbw, or the SUV that the settings name; MR signal is bias-corrected and
+    normalized where the settings ask for it; maps keep what they are.
 
     Parameters
     ----------
@@ -23,16 +29,21 @@ def harmonize(volume: Volume, settings: HarmonizeSettings | None = None) -> Volu
         As loaded: ``facts["modality"]`` decides.
     settings
         Choices; the defaults when left out.
+    masks
+        By role, on any grid: MR normalization leaves ``roi`` out of the body, and takes a reference
+        tissue or the brain by the role that its settings name.
 
     Returns
     -------
     Volume
-        ``quantity`` is ``"HU"`` (CT) or ``"SUVbw"`` and its kin (PET); the history tells what was done.
+        ``quantity`` is ``"HU"`` (CT), ``"SUVbw"`` and its kin (PET) or ``"normalized"`` (MR that was
+        normalized); the history tells what was done.
 
     Raises
     ------
     QuantityError
-        Voxels are not numbers or all equal; CT that is not HU; PET whose SUV would need a guess.
+        Voxels are not numbers or all equal; CT that is not HU; PET whose SUV would need a guess; MR that
+        the settings do not apply to.
 
     Examples
     --------
@@ -42,16 +53,41 @@ def harmonize(volume: Volume, settings: HarmonizeSettings | None = None) -> Volu
     >>> harmonize(signal).quantity
     'arbitrary'
     """
+    settings = settings or HarmonizeSettings()
+    return with_masks(before_masks(volume, settings), settings, masks or {})
+
+
+def before_masks(volume: Volume, settings: HarmonizeSettings) -> Volume:
+    """The part of :func:`harmonize` that is the same for all ROIs of an image: all but MR normalization."""
     _check_values(volume)
-    chosen = settings or HarmonizeSettings()
     modality = volume.facts.get("modality")
     if modality == "CT":
         return ct.check_hu(volume)
     if modality == "PT":
-        return pet.suv(volume, chosen.pet)
-    if modality == "MR":
-        return mr.as_stored(volume)
+        return pet.suv(volume, settings.pet)
+    if modality == "MR" and settings.mr.n4 is not None and not _done(volume, "n4", "normalize"):
+        return mr.n4(volume, settings.mr.n4)
     return volume
+
+
+def awaits_masks(volume: Volume, settings: HarmonizeSettings) -> bool:
+    """Whether :func:`with_masks` has anything to do."""
+    asked = volume.facts.get("modality") == "MR" and settings.mr.normalize is not None
+    return asked and not _done(volume, "normalize")
+
+
+def with_masks(volume: Volume, settings: HarmonizeSettings, masks: Mapping[str, Mask]) -> Volume:
+    """The part of :func:`harmonize` that depends on the ROI: MR normalization."""
+    method = settings.mr.normalize
+    if method is None or not awaits_masks(volume, settings):
+        return volume
+    reference = masks.get(reference_role(method))
+    return mr.normalize(volume, method, roi=masks.get("roi"), reference=reference)
+
+
+def _done(volume: Volume, *steps: str) -> bool:
+    """Whether a user has taken one of these steps before."""
+    return any(step.name in steps for step in volume.history)
 
 
 def _check_values(volume: Volume) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gclnm.harmonize.mr.settings import MrSettings
 from gclnm.harmonize.pet.settings import PetSettings
 from gclnm.prepare.settings import Settings
 
@@ -19,3 +20,5 @@ class HarmonizeSettings(Settings):
 
     pet: PetSettings = PetSettings()
     """PET: the kind of SUV, and how strict headers are read."""
+    mr: MrSettings = MrSettings()
+    """MR signal: bias correction, normalization."""

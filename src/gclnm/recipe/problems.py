@@ -14,7 +14,7 @@ from gclnm.errors import RecipeError
 __all__ = ["explain", "raise_for", "without_units"]
 
 _NUMBER_WITH_UNIT = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*([^\d\s].*?)\s*")
-_LENGTHS = ("spacing_mm", "sigma_mm")
+_LENGTHS = ("spacing_mm", "sigma_mm", "shrink_to_mm")
 _INTENSITIES = ("bin_width", "range", "intensity_shift")
 
 

@@ -19,6 +19,8 @@ from gclnm.engines import engine
 from gclnm.engines.quantities import Quantities
 from gclnm.engines.settings import Features
 from gclnm.errors import RecipeError
+from gclnm.harmonize.mr.settings import NOT_LEARNT, Nyul
+from gclnm.harmonize.mr.signal import NORMALIZED
 from gclnm.harmonize.settings import HarmonizeSettings
 from gclnm.prepare.settings import Prepare, Settings
 from gclnm.recipe.files import dump_yaml, parse_yaml, read_yaml
@@ -57,6 +59,7 @@ Quantity = Literal[
     "ms",
     "%",
     "arbitrary",
+    "normalized",
     "unspecified",
 ]
 
@@ -112,7 +115,7 @@ class Recipe(Settings):
             super().__init__(**cleaned)
         except ValidationError as error:
             raise_for([*problems, *explain(error, type(self))])
-        raise_for(problems)
+        raise_for([*problems, *self._normalization_problems()])
         if not self.features:
             raise_for(["compute asks for no feature, or prepare.filters for no image"])
 
@@ -120,6 +123,18 @@ class Recipe(Settings):
     def _quantities_fit(self) -> Recipe:
         self.quantities.require(self.quantity)
         return self
+
+    def _normalization_problems(self) -> list[str]:
+        """A normalization that could never be measured, or would silently not be done."""
+        asked = [key for key in ("n4", "normalize") if getattr(self.harmonize.mr, key) is not None]
+        if not asked:
+            return []
+        if not self.quantity:
+            return [f"quantity is empty, so that images are taken as they are: harmonize.mr.{asked[0]} would be"
+                    " left out; say what is measured"]
+        if "normalize" in asked and self.quantity != (NORMALIZED,):
+            return ["quantity: harmonize.mr.normalize gives values that are [normalized], and no others"]
+        return []
 
     @classmethod
     def named(cls, name: str) -> Recipe:
@@ -259,6 +274,18 @@ class Recipe(Settings):
         """Names of the diagnostics, in order."""
         return engine(self.engine).diagnostics + self.quantities.diagnostics
 
+    def require_learnt(self) -> None:
+        """Refuse a recipe whose normalization has to be learnt and has not been.
+
+        Raises
+        ------
+        RecipeError
+            Code ``not-learnt``.
+        """
+        method = self.harmonize.mr.normalize
+        if isinstance(method, Nyul) and method.standard is None:
+            raise RecipeError(**NOT_LEARNT)
+
     @property
     def unmapped(self) -> tuple[str, ...]:
         """What `from_pyradiomics` could not take over, a sentence each."""
@@ -385,5 +412,12 @@ def _merged(base: Any, change: Any) -> Any:
     if "bin_count" in change:
         result.pop("origin", None)
     for key, value in change.items():
-        result[key] = _merged(result.get(key), _plain(value))
+        new, old = _plain(value), result.get(key)
+        # Another method of normalization has other settings.
+        replaced = key == "normalize" and _method(new) not in (None, _method(old))
+        result[key] = new if replaced else _merged(old, new)
     return result
+
+
+def _method(settings: Any) -> Any:
+    return settings.get("method") if isinstance(settings, Mapping) else None

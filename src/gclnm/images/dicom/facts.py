@@ -9,6 +9,7 @@ from pydicom.dataset import Dataset
 from gclnm.images.dicom.elements import text, words
 from gclnm.images.dicom.frames import field_strength_t
 from gclnm.images.dicom.objects import modality_of, sop_class_of
+from gclnm.images.dicom.uniformity import uniformity
 
 if TYPE_CHECKING:
     from gclnm.images.volume import Fact
@@ -28,4 +29,7 @@ def scanner_facts(dataset: Dataset) -> dict[str, Fact]:
     field = field_strength_t(dataset)
     if field is not None:
         facts["field_strength_t"] = field
+    corrected = uniformity(dataset) if facts["modality"] == "MR" else ""
+    if corrected:
+        facts["uniformity"] = corrected
     return facts
