@@ -15,7 +15,7 @@ __all__ = ["harmonize"]
 def harmonize(volume: Volume, settings: HarmonizeSettings | None = None) -> Volume:
     """Bring a volume to the quantity that its modality is measured in.
 
-    CT must be in HU; PET becomes SUVbw; MR and maps keep what they are.
+    CT must be in HU; PET becomes SUVbw, or the SUV that the settings name; MR and maps keep what they are.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ def harmonize(volume: Volume, settings: HarmonizeSettings | None = None) -> Volu
     Returns
     -------
     Volume
-        ``quantity`` is ``"HU"`` (CT) or ``"SUVbw"`` (PET); the history tells what was done.
+        ``quantity`` is ``"HU"`` (CT) or ``"SUVbw"`` and its kin (PET); the history tells what was done.
 
     Raises
     ------
@@ -43,11 +43,12 @@ def harmonize(volume: Volume, settings: HarmonizeSettings | None = None) -> Volu
     'arbitrary'
     """
     _check_values(volume)
+    chosen = settings or HarmonizeSettings()
     modality = volume.facts.get("modality")
     if modality == "CT":
         return ct.check_hu(volume)
     if modality == "PT":
-        return pet.suv(volume)
+        return pet.suv(volume, chosen.pet)
     if modality == "MR":
         return mr.as_stored(volume)
     return volume

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from gclnm.harmonize.pet.settings import PetSettings
+from gclnm.prepare.settings import Settings
 
 __all__ = ["HarmonizeSettings"]
 
 
-class HarmonizeSettings(BaseModel):
-    """Settings of :func:`gclnm.harmonize.harmonize`; there is nothing to choose yet.
+class HarmonizeSettings(Settings):
+    """Settings of :func:`gclnm.harmonize.harmonize`, by modality.
 
     Examples
     --------
-    >>> HarmonizeSettings()
-    HarmonizeSettings()
+    >>> HarmonizeSettings().pet.quantity
+    'SUVbw'
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    pet: PetSettings = PetSettings()
+    """PET: the kind of SUV, and how strict headers are read."""

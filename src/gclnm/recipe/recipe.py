@@ -44,6 +44,7 @@ Quantity = Literal[
     "SUVbw",
     "SUVlbm",
     "SUVbsa",
+    "SUVibw",
     "Bq/mL",
     "g/mL",
     "counts",

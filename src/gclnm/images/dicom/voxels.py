@@ -15,9 +15,10 @@ from gclnm.errors import QuantityError, ReadError
 from gclnm.images.air import AIR_HU, clamp, clamped
 from gclnm.images.dicom.assemble import TILED
 from gclnm.images.dicom.elements import Groups, frame_count
-from gclnm.images.dicom.facts import pet_facts, scanner_facts, slice_facts
+from gclnm.images.dicom.facts import scanner_facts
 from gclnm.images.dicom.files import quiet, read_dataset
 from gclnm.images.dicom.frames import FrameHeader, frame_headers
+from gclnm.images.dicom.petfacts import pet_facts, slice_facts
 from gclnm.images.dicom.pixels import padding_values, stored_frames
 from gclnm.images.dicom.quantity import Scale, frame_scale
 from gclnm.images.dicom.stack import stack
@@ -74,7 +75,7 @@ def load_dicom(ref: VolumeRef) -> Volume:
     geometry, order, notes = _grid(headers, where)
     quantity = _one_quantity(counts, where)
     if pet:
-        facts |= pet_facts(pet)
+        facts |= pet_facts([pet[index] for index in order] if len(pet) == len(order) else pet)
     if not geometry.frame_uid and notes:
         facts["geometry_assumed"] = True
     return Volume(
