@@ -11,7 +11,6 @@ import logging
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal
@@ -22,9 +21,11 @@ from gclnm import vocabulary
 from gclnm.engines import engine
 from gclnm.engines.quantities import measure as quantities
 from gclnm.errors import EngineError, GclnmError, QuantityError
+from gclnm.harmonize import derive
 from gclnm.harmonize.dispatch import awaits_masks, before_masks, with_masks
-from gclnm.images.inputs import Inputs, mask_parts, volume_parts
+from gclnm.images.inputs import Inputs, mask_parts, override_parts, volume_parts
 from gclnm.images.load import load_mask, load_volume
+from gclnm.images.overrides import overridden
 from gclnm.images.sample import Case, Sample
 from gclnm.prepare.grid import onto
 from gclnm.recipe.recipe import Recipe
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from gclnm.images.sample import Coordinate
     from gclnm.images.volume import Mask, Volume
 
-__all__ = ["Row", "check", "features", "run"]
+__all__ = ["Row", "check", "features", "ready", "run"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -185,8 +186,8 @@ def features(
     check(recipe)
     volumes = dict(volume) if isinstance(volume, Mapping) else {"image": volume}
     masks = dict(mask) if isinstance(mask, Mapping) else {"roi": mask}
-    ready = {role: _ready(item, recipe) for role, item in volumes.items()}
-    result = _measure(_measurable(Case(ready, masks), recipe), recipe)
+    harmonized = {role: _ready(item, recipe) for role, item in volumes.items()}
+    result = _measure(measurable(Case(harmonized, masks), recipe), recipe)
     series = pd.Series(result.values, name=recipe.name, dtype=np.float64)
     series.attrs = {"diagnostics": result.diagnostics, "notes": result.notes}
     return series
@@ -196,7 +197,9 @@ def _sharing_volumes(samples: Sequence[Sample]) -> Iterator[list[int]]:
     groups: dict[object, list[int]] = {}
     for index, sample in enumerate(samples):
         groups.setdefault(tuple(sorted(sample.images.items())), []).append(index)
-    yield from groups.values()
+    for group in groups.values():
+        # Samples of one derivation after each other: it is made once.
+        yield sorted(group, key=lambda index: _making(samples[index]))
 
 
 def _rows(samples: Sequence[Sample], recipe: Recipe, known: Mapping[str, str]) -> Iterator[Row]:
@@ -219,20 +222,53 @@ class _Volumes:
     def __init__(self, loaded: Mapping[str, Volume], recipe: Recipe) -> None:
         self.loaded, self._recipe = loaded, recipe
         self.parts = volume_parts(loaded)
+        self._made: tuple[object, dict[str, Volume]] = (None, {})
 
-    @cached_property
-    def ready(self) -> dict[str, Volume]:
-        return {role: _ready(volume, self._recipe) for role, volume in self.loaded.items()}
+    def ready(self, sample: Sample) -> dict[str, Volume]:
+        """What is measured of one sample; kept until another derivation or other facts are asked for."""
+        wanted = _making(sample)
+        if self._made[0] != wanted:
+            self._made = (None, {})  # One set of derived volumes at a time: memory.
+            self._made = (wanted, ready(self.loaded, sample, self._recipe))
+        return self._made[1]
+
+
+def _making(sample: Sample) -> tuple[str, tuple[tuple[str, float | str], ...]]:
+    """What the measured volumes of a sample depend on beside those that were read."""
+    return sample.derivation, tuple(sorted(sample.overrides.items()))
+
+
+def ready(loaded: Mapping[str, Volume], sample: Sample, recipe: Recipe) -> dict[str, Volume]:
+    """Volumes as the recipe measures them: the user's facts, the derivation, then harmonisation.
+
+    Parameters
+    ----------
+    loaded
+        By role, as they were read.
+    sample
+        Its ``overrides`` and ``derivation`` count. What was derived is the only volume, ``"image"``.
+
+    Raises
+    ------
+    QuantityError
+        When the quantity is none that the recipe accepts, or cannot be told.
+    """
+    volumes = {role: overridden(volume, sample.overrides) for role, volume in loaded.items()}
+    if sample.derivation:
+        volumes = {
+            "image": derive(volumes, sample.derivation, recipe.harmonize, extrapolate=recipe.extrapolate)
+        }
+    return {role: _ready(volume, recipe) for role, volume in volumes.items()}
 
 
 def _row(sample: Sample, recipe: Recipe, volumes: _Volumes, known: str | None, start: float) -> Row:
     inputs = Inputs({})
     try:
         masks = {role: load_mask(ref, volumes.loaded["image"]) for role, ref in sample.masks.items()}
-        inputs = Inputs(volumes.parts | mask_parts(masks))
+        inputs = Inputs(volumes.parts | override_parts(sample.overrides) | mask_parts(masks))
         if inputs.sha256 == known:
             return _with_inputs(_empty(sample, recipe, perf_counter() - start), inputs)
-        case = _measurable(Case(volumes.ready, masks), recipe)
+        case = measurable(Case(volumes.ready(sample), masks), recipe)
         result = _measure(case, recipe)
     except Exception as error:
         return _with_inputs(_failed(sample, recipe, error, perf_counter() - start), inputs)
@@ -296,7 +332,7 @@ def _accepted(volume: Volume, recipe: Recipe) -> Volume:
     return volume
 
 
-def _measurable(case: Case, recipe: Recipe) -> Case:
+def measurable(case: Case, recipe: Recipe) -> Case:
     """The case with its ROI on the image's grid, and the image in the quantity that is measured."""
     masks = {**case.masks, "roi": onto(case.roi, case.image)}
     if not recipe.quantity:

@@ -28,7 +28,7 @@ def memory_file() -> Path:
 
 
 def fingerprints(samples: Iterable[Sample]) -> dict[str, str]:
-    """A digest of path, size and time of change of each sample's files, by ``sample_id``.
+    """A digest of each sample's files (path, size, time of change) and overrides, by ``sample_id``.
 
     Samples with a file that cannot be found, or with voxels in a file they do not name, have none.
     """
@@ -39,16 +39,22 @@ def fingerprints(samples: Iterable[Sample]) -> dict[str, str]:
         with contextlib.suppress(OSError, LookupError):
             images = {role: _volume(ref, volumes) for role, ref in sample.images.items()}
             masks = {role: _mask(ref, files) for role, ref in sample.masks.items()}
-            made = [sample.derivation, sample.perturbation]
+            made = [sample.derivation, sample.perturbation, *_supplied(sample)]
             found[sample.sample_id] = _digest([images, masks, made])
     return found
 
 
 def _volume(ref: VolumeRef, seen: dict[VolumeRef, str]) -> str:
     if ref not in seen:
-        about = [ref.kind, ref.modality, ref.frames, [_state(file) for file in ref.files]]
+        told = [number for number in (ref.energy_kev, ref.b_value) if number is not None]
+        about = [ref.kind, ref.modality, ref.frames, [_state(file) for file in ref.files], *told]
         seen[ref] = _digest(about)
     return seen[ref]
+
+
+def _supplied(sample: Sample) -> list[dict[str, float | str]]:
+    """The user's facts, where there are any: other ones make other inputs of the same files."""
+    return [dict(sample.overrides)] if sample.overrides else []
 
 
 def _mask(ref: MaskRef, seen: dict[str, str]) -> list[object]:

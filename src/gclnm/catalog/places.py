@@ -88,6 +88,7 @@ def _without_volumes(sample: Sample, images: Mapping[str, str]) -> dict[str, Any
         "coords": dict(sample.coords),
         "derivation": sample.derivation,
         "perturbation": sample.perturbation,
+        "overrides": dict(sample.overrides),
     }
 
 
@@ -98,6 +99,8 @@ def _sample(about: dict[str, Any], database: sqlite3.Connection) -> Sample:
         coords=about["coords"],
         derivation=about["derivation"],
         perturbation=about["perturbation"],
+        # Absent in what earlier versions kept.
+        overrides=about.get("overrides", {}),
     )
 
 

@@ -13,13 +13,15 @@ import pandas as pd
 
 from gclnm.catalog import choose, show
 from gclnm.catalog.expressions import rows_where, values_there
-from gclnm.catalog.pairing.build import NUMBERS, TEXTS, recoordinated
+from gclnm.catalog.pairing.build import NUMBERS, TEXTS, not_made_row, recoordinated, unpaired_table
 from gclnm.errors import InputError
 from gclnm.images.sample import Coordinate, Sample
 from gclnm.schemas.samples import EXCLUDED, SAMPLES, UNPAIRED
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from gclnm.recipe.expand import Expansion
 
 __all__ = ["Samples"]
 
@@ -274,6 +276,55 @@ class Samples(Sequence[Sample]):
         from gclnm.catalog.pairing.manifest import from_table
 
         return from_table(table)
+
+    def override(
+        self, table: pd.DataFrame | str | os.PathLike[str], on: str | Sequence[str] | None = None
+    ) -> Samples:
+        """Facts that headers lack or have wrong, from a table or its CSV file: weight, dose, unit of a map.
+
+        Parameters
+        ----------
+        table
+            Columns of ``.table`` say which samples a row is about, as for ``with_coords``; the others are
+            facts by name (``gclnm.harmonize.OVERRIDES`` lists them with units and bounds). An empty cell
+            leaves the header's.
+        on
+            The columns to match by, when not all of these.
+
+        Raises
+        ------
+        InputError
+            When a column is no fact that can be overridden (with the nearest), a value is no number or
+            out of its bounds, or no row matches: all wrong values at once.
+
+        Examples
+        --------
+        ``samples.override(pd.DataFrame({"patient_id": ["P1"], "weight_kg": [70.0]}))``
+        """
+        from gclnm.catalog.supplied import supplied
+
+        facts, notes = supplied(self._table, table, [on] if isinstance(on, str) else on)
+        changed = tuple(
+            replace(sample, overrides={**sample.overrides, **new}) if new else sample
+            for sample, new in zip(self.samples, facts, strict=True)
+        )
+        return replace(self, samples=changed, notes=tuple(dict.fromkeys((*self.notes, *notes))))
+
+    def expanded(self, expansion: Expansion) -> Samples:
+        """The rows that a recipe asks for instead; what cannot be made joins ``.unpaired``."""
+        names = dict(self.names)
+        by_image = {
+            (s.images["image"].volume_id, s.masks.get("roi")): names[key]
+            for key, s in zip(self.ids, self.samples, strict=True)
+            if key in names
+        }
+        for sample in expansion.samples:
+            known = by_image.get((sample.images["image"].volume_id, sample.masks.get("roi")))
+            if known is not None:
+                names[sample.sample_id] = known
+        rows = [not_made_row(refusal) for refusal in expansion.refused]
+        unpaired = _stacked(self.unpaired, unpaired_table(rows)) if rows else self.unpaired
+        return replace(self, samples=expansion.samples, unpaired=unpaired, names=names)
 
     def _keep(self, positions: Sequence[int]) -> Samples:
         chosen = tuple(self.samples[i] for i in positions)

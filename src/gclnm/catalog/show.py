@@ -46,6 +46,10 @@ def lines(samples: Samples) -> list[str]:
             result.append(f"{word}: {len(rows)} ({_counted(rows['code'])}); see .unpaired")
     if len(samples.excluded):
         result.append(f"excluded: {len(samples.excluded)} ({_counted(samples.excluded['reason'])})")
+    supplied = [sample.overrides for sample in samples if sample.overrides]
+    if supplied:
+        names = ", ".join(sorted({name for overrides in supplied for name in overrides}))
+        result.append(f"overridden: {names} of {len(supplied)} samples")
     unknown = sum(not sample.coords.get("modality") for sample in samples)
     if unknown:
         result.append(

@@ -16,6 +16,7 @@ from gclnm.cli.options import (
     Manifest,
     Modality,
     On,
+    Override,
     Pairing,
     Quiet,
     Rater,
@@ -48,6 +49,7 @@ def extract(
     prefer: Choice = None,
     manifest: Manifest = None,
     exclude: Exclude = None,
+    override: Override = None,
     replace: Annotated[
         bool, typer.Option("--replace", help="New version of a set of another recipe.")
     ] = False,
@@ -75,6 +77,7 @@ def extract(
       gclnm extract dicom/ --roi "GTV.*" --recipe ct --store features.icechunk
       gclnm extract dicom/ -r "GTV.*|Tumou?r.*" --label gtv --recipe ct -s features.icechunk
       gclnm extract dicom/ -r "LN_(?P<instance>[0-9]+)" --recipe pet -s features.icechunk
+      gclnm extract dicom/ -r "GTV.*" --recipe pet -s features.icechunk --override weights.csv
       gclnm extract again/ -r "GTV.*" --recipe ct -s features.icechunk --twins twins.csv
       gclnm extract again/ -r "GTV.*" --recipe ct -s features.icechunk --same-as twins.csv
     """
@@ -83,6 +86,10 @@ def extract(
     chosen = gclnm.Recipe.of(recipe)
     options = pairing(roi, label, modality or chosen.modality, on, rater, prefer, manifest)
     samples = paired(path, options, exclude, quiet)
+    if override is not None:
+        known, samples = samples.notes, samples.override(override)
+        for note in samples.notes[len(known) :]:
+            typer.echo(f"note: {note}")
     try:
         done = gclnm.extract(
             samples,

@@ -26,6 +26,13 @@ Manifest = Annotated[
 Exclude = Annotated[
     Path | None, typer.Option(help="CSV of the contour report: sample_id,reason.", show_default=False)
 ]
+Override = Annotated[
+    Path | None,
+    typer.Option(
+        help="CSV of facts that headers lack or have wrong: patient_id,weight_kg,dose_bq ...",
+        show_default=False,
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")]
 StoreUrl = Annotated[str, typer.Argument(help="Folder or address of the store.", show_default=False)]
 

@@ -22,6 +22,7 @@ from gclnm.cohort.tasks import (
     check_coordinates,
     cores,
     group,
+    phases_in_words,
     require_samples,
     require_some,
     require_unique,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from distributed import Client
 
+    from gclnm.recipe.expand import NotMade
     from gclnm.recipe.recipe import Recipe
     from gclnm.store.same_as import SameAs
     from gclnm.store.store import FeatureStore
@@ -135,8 +137,9 @@ def extract(
         raise InputError(f"workers must be at least 1, not {workers}")
     given = require_samples(samples)
     recipe = Recipe.of(recipe)
-    rows_to_be = tuple(recipe.expand(given))
-    require_some(rows_to_be, samples, "extract")
+    expansion = recipe.expansion(given)
+    rows_to_be = expansion.samples
+    require_some(rows_to_be, samples, "extract", expansion.refused)
     require_unique(rows_to_be)
     check_coordinates(rows_to_be)
     if store is None:
@@ -177,6 +180,8 @@ def extract(
         skipped=work.skipped + ledger.unchanged,
         failed=_failures(rows_to_be, ledger.failed, before),
         twins=twins_of(rows_to_be, store, name),
+        not_made=_not_made(expansion.refused),
+        phases=phases_in_words(sample.coords.get("phase") for sample in rows_to_be),
         seconds=time.perf_counter() - started,
         commit=store.commit,
         peak_mb=ledger.peak_mb,
@@ -249,6 +254,21 @@ def _bar(total: int, name: str, show: bool) -> Any:
         warnings.simplefilter("ignore")
         from tqdm.auto import tqdm
     return tqdm(total=total, desc=f"extract {name}", unit="row", disable=not show, file=sys.stderr)
+
+
+def _not_made(refused: Sequence[NotMade]) -> pd.DataFrame:
+    """One row for each thing that the recipe asks for and that no image gives."""
+    import pandas as pd
+
+    names = ("patient_id", "roi", "roi_instance", "rater", "phase")
+    records = [
+        {
+            **{name: one.sample.coords.get(name) for name in names},
+            **{name: getattr(one, name) for name in ("severity", "code", "reason", "fix")},
+        }
+        for one in refused
+    ]
+    return pd.DataFrame(records, columns=[*names, "severity", "code", "reason", "fix"])
 
 
 def _failures(

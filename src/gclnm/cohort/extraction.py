@@ -37,8 +37,14 @@ class Extraction:
         One row per failed sample that is held back because another one has its voxels, grid and
         contour: ``sample_id``, ``same_as`` (the other one), ``patient_id``, ``same_patient_id``,
         ``roi``, ``set``. Passed as ``same_as=`` it links them.
+    not_made
+        What the recipe asks for and no image gives (an energy level outside the pair): ``patient_id``,
+        ``roi`` ..., ``code``, ``reason``, ``fix``; ``severity`` is ``"info"`` for images that are no part
+        of it.
     seconds
         Wall time.
+    phases
+        How many rows of each contrast phase were asked for, where there are several.
     commit
         The commit that holds all of it.
     peak_mb
@@ -54,6 +60,8 @@ class Extraction:
     skipped: int
     failed: pd.DataFrame
     twins: pd.DataFrame
+    not_made: pd.DataFrame
+    phases: str
     seconds: float
     commit: str
     peak_mb: dict[str, float] = field(default_factory=dict)
@@ -74,6 +82,7 @@ class Extraction:
     def _facts(self) -> list[tuple[str, str]]:
         facts = [
             ("rows", self._rows()),
+            *([("phases", self.phases)] if self.phases else []),
             ("features", f"{len(self.recipe.features)} per row, recipe {self.recipe.id[:12]}"),
             ("time", _duration(self.seconds)),
             ("commit", self.commit),
@@ -82,6 +91,8 @@ class Extraction:
             most, number = max(self.peak_mb.values()), len(self.peak_mb)
             facts.append(("memory", f"{most:.0f} MB at most in a worker, {number} of them"))
         facts += [("failed", text) for text in self._reasons()]
+        lost = self.not_made[self.not_made["severity"] == "refused"]
+        facts += [("not made", text) for text in _commonest(lost)]
         if len(self.twins):
             facts.append(("twins", _twins_in_words(self.twins)))
         return [*facts, ("read back", self.code or ".dataset (only in memory: pass store= to keep it)")]
@@ -95,11 +106,7 @@ class Extraction:
         """The commonest reasons, with what to do about each."""
         # Each twin names another sample: they are one line of their own.
         failed = self.failed[~self.failed["sample_id"].isin(self.twins["sample_id"])]
-        counts = failed["reason"].value_counts()
-        fixes = dict(zip(failed["reason"], failed["fix"], strict=True))
-        shown = [f"{n} x {reason}. {fixes[reason]}".rstrip() for reason, n in counts.head(most).items()]
-        rest = int(counts.iloc[most:].sum())
-        return [*shown, f"{rest} x other reasons: see .failed"] if rest else shown
+        return _commonest(failed, ".failed")
 
     def __repr__(self) -> str:
         lines = [f"  {label + ':':<11}{text}" for label, text in self._facts()]
@@ -112,6 +119,15 @@ class Extraction:
             for label, text in self._facts()
         )
         return f"<table><caption>Extraction of {html.escape(self.name)}</caption>{cells}</table>"
+
+
+def _commonest(rows: pd.DataFrame, see: str = ".not_made", most: int = 5) -> list[str]:
+    """The commonest reasons of rows without features, with what to do about each."""
+    counts = rows["reason"].value_counts()
+    fixes = dict(zip(rows["reason"], rows["fix"], strict=True))
+    shown = [f"{n} x {reason}. {fixes[reason]}".rstrip() for reason, n in counts.head(most).items()]
+    rest = int(counts.iloc[most:].sum())
+    return [*shown, f"{rest} x other reasons: see {see}"] if rest else shown
 
 
 def _twins_in_words(twins: pd.DataFrame) -> str:

@@ -55,18 +55,17 @@ class Look:
 
 def look_at(sample: Sample, recipe: Recipe) -> Look:
     """Read and harmonise one sample and compare it with the recipe; errors become findings."""
-    from gclnm.harmonize import harmonize
+    from gclnm import pipeline
     from gclnm.images.load import load
-    from gclnm.prepare.grid import onto
+    from gclnm.images.sample import Case
 
     started = time.perf_counter()
     voxels, seconds, findings = 0.0, 0.0, list[Finding]()
     try:
         case = load(sample)
-        # As the pipeline does it: a recipe that accepts anything takes voxels as they are.
-        asked = bool(recipe.quantity)
-        volume = harmonize(case.image, recipe.harmonize, case.masks) if asked else case.image
-        mask = onto(case.roi, volume)
+        ready = Case(pipeline.ready(case.volumes, sample, recipe), case.masks)
+        measured = pipeline.measurable(ready, recipe)
+        volume, mask = measured.image, measured.roi
         voxels = mask.n_voxels * _shrinking(volume, recipe.prepare)
         seconds = time.perf_counter() - started
         findings.extend(_findings(volume, mask, voxels, recipe))
@@ -78,14 +77,6 @@ def look_at(sample: Sample, recipe: Recipe) -> Look:
 
 
 def _findings(volume: Volume, mask: Mask, voxels: float, recipe: Recipe) -> Iterator[Finding]:
-    if recipe.quantity and volume.quantity not in recipe.quantity:
-        yield Finding(
-            "refused",
-            "quantity",
-            f"its voxels are {volume.quantity!r}, the recipe accepts {' or '.join(recipe.quantity)}",
-            "Take a recipe for this modality, or leave these samples out.",
-        )
-        return
     require_roi(mask.array, PLANES.get(recipe.compute.texture.plane))
     require_finite(volume.array, mask.array, "the image has")
     yield from _grid_findings(volume, voxels, recipe)

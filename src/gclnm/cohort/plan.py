@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from gclnm.cohort.look import Finding, Look, look_at
-from gclnm.cohort.tasks import cores, require_samples, require_some, require_unique
+from gclnm.cohort.tasks import cores, phases_in_words, require_samples, require_some, require_unique
 from gclnm.counts import count
 from gclnm.errors import InputError
 from gclnm.progress import track
 
 if TYPE_CHECKING:
     from gclnm.images.sample import Sample
+    from gclnm.recipe.expand import NotMade
     from gclnm.recipe.recipe import Recipe
 
 __all__ = ["Plan", "plan"]
@@ -66,11 +67,24 @@ class Plan:
         kinds = ", ".join(f"{int(rows)} {kind}" for kind, rows in self.patients.sum().items())
         return [
             ("rows", f"{len(self.rows)} of {count(n_patients, 'patient')}: {kinds}"),
+            *self._mixture(),
             ("features", f"{len(self.recipe.features)} per row, recipe {self.recipe.name}"),
             ("time", _words(self.hours, self.workers)),
             ("disk", f"about {self.disk_mb:.3g} MB"),
             ("looked at", f"{self.n_read} of {count(len(self.rows), 'sample')}; n=None looks at all"),
         ]
+
+    def _mixture(self) -> list[tuple[str, str]]:
+        """Phases, where the set mixes them, and what is derived."""
+        found = []
+        if "phase" in self.rows and (phases := phases_in_words(self.rows["phase"])):
+            found.append(("phases", phases))
+        if "derivation" in self.rows:
+            derived = self.rows["derivation"].fillna("")
+            counts = derived[derived != ""].value_counts(sort=False)
+            if len(counts):
+                found.append(("derived", ", ".join(f"{kind} {n}" for kind, n in counts.items())))
+        return found
 
     def _summary(self) -> pd.DataFrame:
         """Issues by kind, refusals first."""
@@ -126,8 +140,9 @@ def plan(
 
     given = require_samples(samples)
     recipe = Recipe.of(recipe)
-    rows = list(recipe.expand(given))
-    require_some(rows, samples, "plan for")
+    expansion = recipe.expansion(given)
+    rows = expansion.samples
+    require_some(rows, samples, "plan for", expansion.refused)
     require_unique(rows)
     chosen = _evenly(rows, n)
     looks = [
@@ -140,7 +155,7 @@ def plan(
         recipe=recipe,
         rows=table,
         patients=_patients(table),
-        issues=_issues(rows, looks, recipe),
+        issues=_issues(rows, looks, recipe, expansion.refused),
         n_read=len(looks),
         hours=_seconds_a_row(looks, recipe) * len(rows) / min(workers, len(rows)) / 3600,
         disk_mb=_disk_mb(len(rows), recipe),
@@ -169,8 +184,11 @@ def _patients(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.crosstab(patient, kind.replace("", "unknown").rename("images"))
 
 
-def _issues(rows: Sequence[Sample], looks: Sequence[Look], recipe: Recipe) -> pd.DataFrame:
+def _issues(
+    rows: Sequence[Sample], looks: Sequence[Look], recipe: Recipe, not_made: Sequence[NotMade]
+) -> pd.DataFrame:
     found = [(look.sample, finding) for look in looks for finding in look.findings]
+    found += [(one.sample, Finding(one.severity, one.code, one.reason, one.fix)) for one in not_made]
     found += [(s, other) for s in rows if (other := _other_modality(s, recipe)) is not None]
     found += _several_scanners(rows, recipe)
     records = [

@@ -16,6 +16,7 @@ from gclnm.schemas.features import as_numbers, as_text, coordinate_kind
 
 if TYPE_CHECKING:
     from gclnm.pipeline import Row
+    from gclnm.recipe.expand import NotMade
     from gclnm.recipe.recipe import Recipe
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "check_coordinates",
     "cores",
     "group",
+    "phases_in_words",
     "require_samples",
     "require_some",
     "require_unique",
@@ -144,7 +146,9 @@ def require_samples(samples: object) -> tuple[Sample, ...]:
     )
 
 
-def require_some(rows: Sequence[Sample], samples: object, doing: str) -> None:
+def require_some(
+    rows: Sequence[Sample], samples: object, doing: str, not_made: Sequence[NotMade] = ()
+) -> None:
     """Refuse a run of no rows, and say where the samples have gone.
 
     Raises
@@ -156,6 +160,14 @@ def require_some(rows: Sequence[Sample], samples: object, doing: str) -> None:
 
     if rows:
         return
+    if not_made:
+        # A lost row explains more than an image that is no part of what is asked for.
+        first = min(not_made, key=lambda one: one.severity != "refused")
+        raise InputError(
+            f"of {len(not_made)} samples the recipe makes no row: {first.reason}",
+            fix=first.fix,
+            code="no-samples",
+        )
     if isinstance(samples, Samples) and (len(samples.excluded) or not len(samples.unpaired)):
         raise InputError(
             f"no samples to {doing}: all were excluded or filtered",
@@ -189,6 +201,18 @@ def require_unique(samples: Sequence[Sample]) -> None:
         fix="Give each its own roi_instance, rater or volume, or take one with samples.one_per(...).",
         code="duplicate-samples",
     )
+
+
+def phases_in_words(phases: Iterable[object]) -> str:
+    """How many rows of each contrast phase there are, most first; empty where all are of one.
+
+    Examples
+    --------
+    >>> phases_in_words(["arterial", "native", "arterial"]), phases_in_words(["native", "native"])
+    ('arterial 2, native 1', '')
+    """
+    counts = Counter(str(phase or "unknown") for phase in phases)
+    return ", ".join(f"{phase} {n}" for phase, n in counts.most_common()) if len(counts) > 1 else ""
 
 
 def cores() -> int:

@@ -11,7 +11,7 @@ import numpy as np
 
 from gclnm.images.volume import Mask, Volume
 
-__all__ = ["Inputs", "mask_parts", "volume_parts"]
+__all__ = ["Inputs", "mask_parts", "override_parts", "volume_parts"]
 
 # Parts of the picture itself, without what a header says about patient and scanner.
 CONTENT = ("voxels", "grid", "mask")
@@ -26,7 +26,7 @@ class Inputs:
     ----------
     parts
         By name, ``"<part>:<role>"``: ``voxels``, ``grid``, ``facts`` of each volume, ``mask`` of each
-        ROI. Empty: nothing could be read.
+        ROI, ``overrides`` where the user supplied facts. Empty: nothing could be read.
 
     Examples
     --------
@@ -70,6 +70,11 @@ def mask_parts(masks: Mapping[str, Mask]) -> dict[str, str]:
         digest.update(np.packbits(mask.array).data)
         parts[f"mask:{role}"] = digest.hexdigest()
     return parts
+
+
+def override_parts(overrides: Mapping[str, float | str]) -> dict[str, str]:
+    """Digest of the facts that a user supplied; none where there are none."""
+    return {"overrides:image": _digest(dict(overrides))} if overrides else {}
 
 
 def _grid(item: Volume | Mask) -> list[object]:

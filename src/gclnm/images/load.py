@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from gclnm.errors import GclnmError, GeometryError, InputError, ReadError
 from gclnm.images.components import component
+from gclnm.images.overrides import overridden
 from gclnm.images.sample import Case, MaskRef, Sample, VolumeRef
 from gclnm.images.volume import Mask, Volume
 
@@ -32,6 +34,13 @@ def load_volume(ref: VolumeRef) -> Volume:
     ReadError, GeometryError, QuantityError
         See their ``code``; nothing is interpolated, guessed or left out.
     """
+    volume = _read(ref)
+    told = {"energy_kev": ref.energy_kev, "b_value_s_mm2": ref.b_value}
+    facts = {name: value for name, value in told.items() if value is not None}
+    return replace(volume, facts={**volume.facts, **facts}) if facts else volume
+
+
+def _read(ref: VolumeRef) -> Volume:
     if ref.kind == "image":
         from gclnm.images.files.voxels import load_image_file
 
@@ -97,6 +106,9 @@ def load_own_grid(ref: MaskRef) -> Mask:
 def load(sample: Sample) -> Case:
     """Load the volumes and masks of a sample, each on its native grid; contours on the image's.
 
+    Facts that the sample overrides are replaced; a derivation is left to
+    :func:`gclnm.harmonize.derive`.
+
     Examples
     --------
     >>> import gclnm
@@ -105,7 +117,7 @@ def load(sample: Sample) -> Case:
     volumes: dict[VolumeRef, Volume] = {}
     for ref in sample.images.values():
         if ref not in volumes:
-            volumes[ref] = load_volume(ref)
+            volumes[ref] = overridden(load_volume(ref), sample.overrides)
     image = volumes[sample.images["image"]]
     masks = {role: load_mask(ref, image) for role, ref in sample.masks.items()}
     return Case({role: volumes[ref] for role, ref in sample.images.items()}, masks)

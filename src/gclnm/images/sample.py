@@ -33,6 +33,9 @@ class VolumeRef:
         For one multi-frame file: its frame numbers (from 0), sorted along the slice normal.
     modality
         DICOM modality (``"CT"``, ``"MR"``, ``"PT"``); for other files as the user said.
+    energy_kev, b_value
+        Where a derivation needs them: the energy level (keV) and the b-value (s/mm2), as the catalog or
+        the user says. They become the facts ``energy_kev`` and ``b_value_s_mm2`` of the volume.
     """
 
     volume_id: str
@@ -40,6 +43,8 @@ class VolumeRef:
     files: tuple[str, ...]
     frames: tuple[int, ...] = ()
     modality: str = ""
+    energy_kev: float | None = None
+    b_value: float | None = None
 
 
 @dataclass(frozen=True)
@@ -85,6 +90,9 @@ class Sample:
         ``modality`` ...): strings and numbers, never paths, names or free text of the header.
     derivation, perturbation
         Empty, or what is made of the images (``"vmi 70 keV"``) or done to them (``"rotate 3"``).
+    overrides
+        Facts that the user supplies in place of the header's (``{"weight_kg": 70.0}``). No part of the
+        key: a corrected weight replaces the row.
     """
 
     images: Mapping[str, VolumeRef]
@@ -92,14 +100,15 @@ class Sample:
     coords: Mapping[str, Coordinate] = field(default_factory=dict)
     derivation: str = ""
     perturbation: str = ""
+    overrides: Mapping[str, float | str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in ("images", "masks", "coords"):
+        for name in ("images", "masks", "coords", "overrides"):
             object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        parts = (dict(self.images), dict(self.masks), dict(self.coords), self.derivation, self.perturbation)
-        return (Sample, parts)
+        named = (dict(self.images), dict(self.masks), dict(self.coords))
+        return (Sample, (*named, self.derivation, self.perturbation, dict(self.overrides)))
 
     @cached_property
     def sample_id(self) -> str:

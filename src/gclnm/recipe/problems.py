@@ -70,6 +70,8 @@ def _clean(
 def _units_of(key: str, quantities: tuple[str, ...]) -> tuple[str, ...]:
     if key in _LENGTHS:
         return ("mm",)
+    if key == "energies_kev":
+        return ("keV",)
     if key in _INTENSITIES:
         return quantities or ("the unit of the image",)
     return ()

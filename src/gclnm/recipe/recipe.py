@@ -10,9 +10,9 @@ from difflib import get_close_matches
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, overload
 
-from pydantic import Field, PrivateAttr, ValidationError, model_validator
+from pydantic import Field, PrivateAttr, ValidationError, field_validator, model_validator
 
 from gclnm import vocabulary
 from gclnm.engines import engine
@@ -23,6 +23,7 @@ from gclnm.harmonize.mr.settings import NOT_LEARNT, Nyul
 from gclnm.harmonize.mr.signal import NORMALIZED
 from gclnm.harmonize.settings import HarmonizeSettings
 from gclnm.prepare.settings import Prepare, Settings
+from gclnm.recipe.expand import Derive, Expandable, ExpandableT, Expansion, expand
 from gclnm.recipe.files import dump_yaml, parse_yaml, read_yaml
 from gclnm.recipe.problems import explain, raise_for, without_units
 
@@ -64,6 +65,10 @@ Quantity = Literal[
 ]
 
 
+# Where iodine is tabulated: below 40 keV its K-edge is near.
+Level = Annotated[float, Field(ge=40, le=200, allow_inf_nan=False)]
+
+
 class Recipe(Settings):
     """Every choice between a file and a feature.
 
@@ -93,6 +98,14 @@ class Recipe(Settings):
     """What voxel values may be (`HU`, `SUVbw`, `arbitrary` ...); empty: anything. Others are refused."""
     engine: Literal["pyradiomics"] = "pyradiomics"
     """What computes the features."""
+    energies_kev: tuple[Level, ...] = ()
+    """Energy levels of spectral CT that every ROI is measured at, keV: native where there are any, else
+    derived from the pair around. Empty: images as they are."""
+    extrapolate: bool = False
+    """Also derive energy levels outside the pair, where noise and errors grow."""
+    derive: Derive = ""
+    """What is made of the images of an ROI: an ADC map of its b-values; its subtraction from, or enhancement
+    over, the first of a dynamic series. Empty: images as they are."""
     harmonize: HarmonizeSettings = HarmonizeSettings()
     """How stored quantities become the ones that are measured."""
     prepare: Prepare = Prepare()
@@ -103,6 +116,17 @@ class Recipe(Settings):
     """What is measured beside them on the image as scanned (SUV metrics, iodine, ADC); nothing by default."""
 
     _unmapped: tuple[str, ...] = PrivateAttr(default=())
+
+    @field_validator("energies_kev")
+    @classmethod
+    def _rising(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        return tuple(sorted(set(value)))
+
+    @model_validator(mode="after")
+    def _one_derivation(self) -> Recipe:
+        if self.energies_kev and self.derive:
+            raise ValueError("derive: a recipe makes energy levels or derives images, not both")
+        return self
 
     def __init__(self, **data: Any) -> None:
         quantity = data.get("quantity", ())
@@ -323,9 +347,39 @@ class Recipe(Settings):
             return ""
         return vocabulary.feature(f"{family}_{name}").ibsi_code
 
-    def expand(self, samples: Iterable[Sample]) -> list[Sample]:
-        """The rows that this recipe asks for: for now, the samples as they are."""
-        return list(samples)
+    @overload
+    def expand(self, samples: ExpandableT) -> ExpandableT: ...
+
+    @overload
+    def expand(self, samples: Iterable[Sample]) -> list[Sample]: ...
+
+    def expand(self, samples: Any) -> Any:
+        """The rows that this recipe asks for: energy levels, ADC maps, subtractions; else the samples.
+
+        Parameters
+        ----------
+        samples
+            What :func:`gclnm.pair` returned, or any samples.
+
+        Returns
+        -------
+        Samples or list of Sample
+            For ``Samples`` what cannot be made is in ``.unpaired``, with the reason; `plan` and `extract`
+            tell it of any.
+
+        Examples
+        --------
+        >>> Recipe.named("ct").expand([])
+        []
+        """
+        expansion = self.expansion(samples)
+        return samples.expanded(expansion) if isinstance(samples, Expandable) else list(expansion.samples)
+
+    def expansion(self, samples: Iterable[Sample]) -> Expansion:
+        """The rows that this recipe asks for, and those that cannot be made, each with its reason."""
+        return expand(
+            samples, energies_kev=self.energies_kev, extrapolate=self.extrapolate, derive=self.derive
+        )
 
     def to_json(self) -> str:
         """Canonical JSON of all settings: the same text for the same recipe."""

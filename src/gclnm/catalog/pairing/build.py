@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,9 @@ from gclnm.errors import InputError
 from gclnm.images.sample import Coordinate, MaskRef, Sample, VolumeRef
 from gclnm.schemas.samples import SAMPLES, UNPAIRED
 
+if TYPE_CHECKING:
+    from gclnm.recipe.expand import NotMade
+
 __all__ = [
     "NUMBERS",
     "TEXTS",
@@ -24,6 +27,7 @@ __all__ = [
     "Rule",
     "coordinate",
     "make_sample",
+    "not_made_row",
     "recoordinated",
     "sample_order",
     "unpaired_row",
@@ -184,6 +188,19 @@ def unpaired_row(kind: str, patient_id: str, name: str, refusal: Refusal, key: s
         "fix": refusal.fix,
         "id": key,
     }
+
+
+def not_made_row(refused: NotMade) -> dict[str, str]:
+    """One row of ``Samples.unpaired``: a row of a recipe that cannot be made."""
+    coords = refused.sample.coords
+    why = Refusal(refused.code, refused.reason, refused.fix, refused.severity)
+    return unpaired_row(
+        "row",
+        str(coords.get("patient_id") or ""),
+        str(coords.get("roi") or ""),
+        why,
+        refused.sample.sample_id,
+    )
 
 
 def unpaired_table(rows: Sequence[Mapping[str, str]]) -> pd.DataFrame:
