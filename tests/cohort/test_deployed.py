@@ -125,6 +125,39 @@ def test_workers_that_all_go_away_end_the_run_after_a_while(
     assert "committed 1 row done" in caught.value.fix
 
 
+@pytest.mark.slow
+def test_a_scheduler_that_is_stopped_ends_the_run_with_what_was_committed_and_starts_none(
+    make_samples: Any, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It keeps its connections and never answers, as one behind a broken network does."""
+    monkeypatch.setattr("gclnm.cohort.cluster.ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr("gclnm.cohort.cluster.NO_WORKER_SECONDS", 2.0)
+    store = gclnm.open_store(tmp_path / "store")
+    struck = []
+    with (
+        deployed.dask_by_command_line(tmp_path, deployed.SLOW.format(seconds=600)) as cluster,
+        cluster.client() as client,
+    ):
+        scheduler = psutil.Process(cluster.scheduler.pid)
+
+        def stop() -> None:
+            scheduler.suspend()
+            struck.append(time.monotonic())
+
+        after_the_first_row(monkeypatch, stop)
+        try:
+            with pytest.raises(ClusterError, match="went away") as caught:
+                extract(make_samples(2), recipe, store=store, client=client, progress=False)
+            assert time.monotonic() - struck[0] < 60
+            assert "committed 1 row done" in caught.value.fix
+            with pytest.raises(ClusterError, match="does not answer"):
+                extract(make_samples(2), recipe, store=store, client=client, progress=False)
+        finally:
+            scheduler.resume()
+    assert store.keys("tiny")["status"].tolist() == ["ok"]
+    assert store.check().ok
+
+
 def test_the_most_memory_of_each_worker_is_reported(make_samples: Any, recipe: Recipe) -> None:
     run = extract(make_samples(4), recipe, workers=2, progress=False)
     assert 1 <= len(run.peak_mb) <= 2

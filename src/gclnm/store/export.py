@@ -17,7 +17,7 @@ from gclnm.store.layout import FORMAT
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["to_csv", "to_parquet"]
+__all__ = ["to_csv", "to_parquet", "write_csv"]
 
 
 def to_parquet(table: pd.DataFrame, path: str | PathLike[str], columns: pd.DataFrame) -> Path:
@@ -32,7 +32,7 @@ def to_parquet(table: pd.DataFrame, path: str | PathLike[str], columns: pd.DataF
     arrow = arrow.replace_schema_metadata({**(arrow.schema.metadata or {}), b"gclnm": facts})
     target = Path(path)
     _replace(target, lambda part: pq.write_table(arrow, part))
-    _replace(_beside(target, "columns.csv"), lambda part: _csv(columns, part))
+    write_csv(columns, _beside(target, "columns.csv"))
     return target
 
 
@@ -41,10 +41,16 @@ def to_csv(table: pd.DataFrame, path: str | PathLike[str], columns: pd.DataFrame
     facts = _facts(table)
     facts["recipe"] = json.loads(facts["recipe"])
     words = json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
+    target = write_csv(table, path)
+    write_csv(columns, _beside(target, "columns.csv"))
+    _replace(_beside(target, "recipe.json"), lambda part: part.write_text(words, encoding="utf-8"))
+    return target
+
+
+def write_csv(table: pd.DataFrame, path: str | PathLike[str]) -> Path:
+    """Write a table as UTF-8 with commas, and nothing beside it."""
     target = Path(path)
     _replace(target, lambda part: _csv(table, part))
-    _replace(_beside(target, "columns.csv"), lambda part: _csv(columns, part))
-    _replace(_beside(target, "recipe.json"), lambda part: part.write_text(words, encoding="utf-8"))
     return target
 
 

@@ -67,14 +67,53 @@ def read(deposit, name):
     return table.assign(**{key: [float(cell or "nan") for cell in table[key]] for key in numbers})
 
 
-def test_a_deposit_has_the_files_that_its_readme_names(deposit):
+def test_a_deposit_has_the_files_that_its_readme_names(deposit, store):
     parts = [f"{name}{end}" for name in ("ct", "fine", "tables/clinical") for end in (".csv", ".parquet")]
     parts += ["ct.columns.csv", "fine.columns.csv", "tables/clinical.columns.csv"]
     parts += ["ct.recipe.yaml", "fine.recipe.yaml", "versions.json", "README.md"]
     assert sorted(deposit.files.file) == sorted(parts)
     readme = (deposit.folder / "README.md").read_text(encoding="utf-8")
-    assert "'submission-1'" in readme
-    assert "4 rows of 3 patients" in readme
+    assert f"version 'submission-1' (commit {store.tags().commit[0]})" in readme
+    assert "4 rows of 3 patients, 107 features.\n  Rows that are not here: 1 failed.\n" in readme
+    assert "2 rows of 2 patients, 107 features.\n  Recipe" in readme
+    for name in ("ct", "fine"):
+        attrs = store.read(name).attrs
+        assert f"Recipe `{attrs['recipe_name']}`, id `{attrs['recipe_id']}`: `{name}.recipe.yaml`" in readme
+    assert "clinical data of these patients, 3 rows." in readme
+
+
+def test_rows_that_a_condition_leaves_out_are_counted_and_those_of_tables_too(store, tmp_path):
+    made = store.export(tmp_path / "part", sets="ct", where="patient_id == 'HOSP-0012'")
+    readme = (made.folder / "README.md").read_text(encoding="utf-8")
+    assert "2 rows of 1 patient, 107 features.\n  Rows that are not here: 1 failed, 3 left out" in readme
+    assert f"from commit {store.commit} of" in readme
+    assert "clinical data of these patients, 1 row." in readme
+    rows = made.left_out[made.left_out["column"] == ""]
+    said = "3 rows of patients who have no row in the deposit"
+    assert rows[["of", "why"]].values.tolist() == [["tables/clinical", said]]
+    assert f"left out of tables/clinical: {said}" in repr(made)
+
+
+def test_a_sample_that_counts_as_another_one_is_counted_in_the_readme(recipe, row, tmp_path):
+    store = open_store("memory://")
+    store.append("ct", recipe, [row("a"), row("b")])
+    store.link("ct", {"b": "a"})
+    made = store.export(tmp_path / "d")
+    readme = (made.folder / "README.md").read_text(encoding="utf-8")
+    assert f"from commit {store.commit} of a feature store" in readme
+    assert "Rows that are not here: 1 the same as another sample." in readme
+
+
+def test_pseudonyms_are_written_when_asked_and_never_into_the_deposit(deposit, tmp_path):
+    path = deposit.pseudonyms_to_csv(tmp_path / "own" / "who.csv")
+    table = pd.read_csv(path, dtype=str)
+    assert dict(zip(table["patient_id"], table["pseudonym"], strict=True)) == deposit.pseudonyms
+    assert list(table) == ["patient_id", "pseudonym"]
+    before = sorted(deposit.folder.rglob("*"))
+    for inside in (deposit.folder / "who.csv", deposit.folder / "tables" / ".." / "who.csv"):
+        with pytest.raises(InputError, match="would be part of the deposit"):
+            deposit.pseudonyms_to_csv(inside)
+    assert sorted(deposit.folder.rglob("*")) == before
 
 
 def test_numbers_are_the_stores_to_the_last_bit(deposit, store):

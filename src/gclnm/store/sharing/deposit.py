@@ -17,16 +17,17 @@ from uuid import uuid4
 
 import numpy as np
 
-from gclnm._version import __version__
 from gclnm.counts import count
 from gclnm.errors import InputError, StoreError
 from gclnm.store.clinical.tables import read_about, read_table, table_names
 from gclnm.store.dictionary import columns_of
+from gclnm.store.export import write_csv
 from gclnm.store.layout import array, set_group, set_names, versions
-from gclnm.store.lineage import Lineage, row_frame
+from gclnm.store.lineage import FRAME, Lineage, row_frame
 from gclnm.store.read import Where, dataset, row_coordinates, to_table
 from gclnm.store.sharing.omitted import Omitted, omitted
 from gclnm.store.sharing.pseudonyms import Guard, Pseudonyms, is_date, ordinals
+from gclnm.store.sharing.readme import SetFacts, readme
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,9 +58,10 @@ class Deposit:
     files
         One row a file: file, bytes, sha256.
     left_out
-        Columns that stayed out, and why: set or table, column, why.
+        What stayed out, and why: of (a set or table), column, why. Rows of a clinical table whose
+        patients have no row in the deposit are told without a column.
     pseudonyms
-        Patient id to the id in the deposit. Only here, in memory: it is written nowhere.
+        Patient id to the id in the deposit. Only here, in memory, until `pseudonyms_to_csv` writes it.
     not_looked_for
         Ids of the store that are too short to be told from other words: texts may hold them.
     omitted
@@ -82,7 +84,9 @@ class Deposit:
         ]
         if self.omitted is not None:
             lines.append(f"  {self.omitted.sentence}")
-        lines += [f"  left out of {row['of']}: {row['column']} ({row['why']})" for row in self._reasons()]
+        for row in self._reasons():
+            what = f"{row['column']} ({row['why']})" if row["column"] else row["why"]
+            lines.append(f"  left out of {row['of']}: {what}")
         if self.not_looked_for:
             ids = count(len(self.not_looked_for), "id is", "ids are")
             lines.append(f"  {ids} too short to be looked for in texts (.not_looked_for)")
@@ -93,6 +97,28 @@ class Deposit:
         head += "" if self.omitted is None else f"<br>{html.escape(self.omitted.sentence)}"
         parts = [part.to_html(index=False, escape=True) for part in (self.files, self.left_out) if len(part)]
         return f"<div>{head}{''.join(parts)}</div>"
+
+    def pseudonyms_to_csv(self, path: str | PathLike[str]) -> Path:
+        """Write which patient is which: patient_id, pseudonym. Keep it away from the deposit.
+
+        Raises
+        ------
+        InputError
+            When the file would lie in the folder of the deposit.
+        StoreError
+            When its folder cannot be made.
+        """
+        import pandas as pd
+
+        target = Path(path)
+        if target.resolve().is_relative_to(self.folder.resolve()):
+            raise InputError(
+                "the list of pseudonyms would be part of the deposit",
+                where=str(target),
+                fix="Write it to another folder, where only you can read it.",
+            )
+        pairs = sorted(self.pseudonyms.items())
+        return write_csv(pd.DataFrame(pairs, columns=["patient_id", "pseudonym"]), target)
 
     def _reasons(self) -> list[dict[Any, Any]]:
         rows: list[dict[Any, Any]] = self.left_out.to_dict("records")
@@ -202,6 +228,7 @@ class _Writer:
             raise InputError(
                 "there is no row to export", where=repository.url, fix="Look at where=, sets= and at=."
             )
+        self._rows = {name: self._current(name) for name in names}
         ids = self._ids()
         self.names = Pseudonyms(ids)
         self.guard = Guard(ids)
@@ -210,7 +237,8 @@ class _Writer:
             self.names.number(letter, (value for texts in found for value in texts))
         self._days = ordinals(self._time_points())
         self.left_out: list[tuple[str, str, str]] = []
-        self._about: dict[str, dict[str, Any]] = {}
+        self._about: dict[str, SetFacts] = {}
+        self._table_rows: dict[str, int] = {}
 
     def _ids(self) -> set[str]:
         """Every id that must not be in the deposit: of all rows and tables, not only of those that go in."""
@@ -267,12 +295,11 @@ class _Writer:
         """Every file but the checksums."""
         for name, data in self._sets.items():
             self._write_set(name, data)
-        tables = table_names(self._root)
-        for name in tables:
+        for name in table_names(self._root):
             self._write_table(name)
         facts = {"written_by": versions(), "sets": {name: self._versions(name) for name in self._sets}}
         self._files.text("versions.json", json.dumps(facts, indent=2) + "\n")
-        self._files.text("README.md", self._readme(tables))
+        self._files.text("README.md", self._readme())
 
     # --- sets
 
@@ -300,8 +327,14 @@ class _Writer:
         recipe = json.loads(data.attrs["recipe"])
         self._files.text(f"{name}.recipe.yaml", dump_yaml(_without_none(recipe)))
         patients = len(set(table["patient_id"])) if "patient_id" in table else 0
-        features = data.sizes["feature"]
-        self._about[name] = {"rows": len(table), "patients": patients, "features": features}
+        self._about[name] = SetFacts(
+            recipe=str(data.attrs["recipe_name"]),
+            recipe_id=str(data.attrs["recipe_id"]),
+            rows=len(table),
+            patients=patients,
+            features=data.sizes["feature"],
+            **self._absent(name, data),
+        )
 
     def _columns(self, name: str, data: xr.Dataset) -> dict[str, Any]:
         """The coordinates of a set that go in, under their new names."""
@@ -343,13 +376,23 @@ class _Writer:
             **coded,
         }
 
-    def _versions(self, name: str) -> list[dict[str, Any]]:
-        """Software that the rows of a set were computed with, and of how many rows."""
+    def _current(self, name: str) -> pd.DataFrame:
+        """The current rows of a set without their values, of any status."""
         group = set_group(self._root, name)
         rows = row_frame(group, self._lineage) if group is not None else None
-        if rows is None:
-            return []
-        of = dict(zip(rows["sample_id"][rows["current"]], rows["commit"][rows["current"]], strict=True))
+        return pd.DataFrame(columns=FRAME) if rows is None else rows[rows["current"]]
+
+    def _absent(self, name: str, data: xr.Dataset) -> dict[str, int]:
+        """How many current rows of a set do not go in, by what they are."""
+        rows = self._rows[name]
+        absent = rows.loc[~rows["sample_id"].isin(self._texts(data, "sample_id")), "status"]
+        named = {"failed": "failed", "linked": "linked", "left_out": "ok"}
+        return {key: int((absent == status).sum()) for key, status in named.items()}
+
+    def _versions(self, name: str) -> list[dict[str, Any]]:
+        """Software that the rows of a set were computed with, and of how many rows."""
+        rows = self._rows[name]
+        of = dict(zip(rows["sample_id"], rows["commit"], strict=True))
         counts: dict[str, int] = {}
         for sample in self._texts(self._sets[name], "sample_id"):
             used = self._lineage.origins[of[sample]].versions
@@ -363,7 +406,12 @@ class _Writer:
         import pandas as pd
 
         frame, about = read_table(self._root, name)
-        frame = frame[frame["patient_id"].isin(list(self.names.patients))].reset_index(drop=True)
+        known = frame["patient_id"].isin(list(self.names.patients))
+        if rest := int((~known).sum()):
+            why = f"{count(rest, 'row')} of patients who have no row in the deposit"
+            self.left_out.append((f"tables/{name}", "", why))
+        frame = frame[known].reset_index(drop=True)
+        self._table_rows[name] = len(frame)
         label, patients = f"tables/{name}", frame["patient_id"].tolist()
         given = {str(key): self._column(label, str(key), frame[key].tolist(), patients) for key in frame}
         columns = {key: values for key, values in given.items() if values is not None}
@@ -388,42 +436,9 @@ class _Writer:
             return ""
         return ", ".join(f"{old}={new}" for old, new in pairs)
 
-    def _readme(self, tables: Sequence[str]) -> str:
+    def _readme(self) -> str:
         tags = sorted(tag for tag, commit in self._repository.tags().items() if commit == self._commit)
-        lines = [
-            "# Radiomic features",
-            "",
-            f"Written by gclnm {__version__}{f', version {tags[0]!r} of the feature store' if tags else ''}.",
-            "",
-            *(
-                f"- `{name}.parquet`, `{name}.csv`: {about['rows']} rows of {about['patients']} patients,"
-                f" {about['features']} features. `{name}.columns.csv` says what each column is (unit, bounds,"
-                f" IBSI code); `{name}.recipe.yaml` is every setting."
-                for name, about in self._about.items()
-            ),
-            *(
-                f"- `tables/{name}.parquet`, `tables/{name}.csv`: clinical data of these patients."
-                for name in tables
-            ),
-            "- `versions.json`: the software that computed the rows.",
-            "- `SHA256SUMS`: checked with `sha256sum -c SHA256SUMS`.",
-            "",
-            "Parquet and CSV hold the same numbers to the last bit; what was not computed is empty.",
-            "Patients, samples and the values of `rater` and `centre` have names made for this deposit:",
-            "random, the same in all files, in no order that tells anything. Columns whose name speaks of",
-            "an identifier, a date, a station or a hospital were left out, and so were those in which a day,",
-            "a DICOM UID or an id of the store was found. Other texts are as their authors wrote them; a",
-            "name in them would not have been found.",
-            *(
-                ["Ids of the store that are too short to be told from other words were not looked for."]
-                if self.guard.too_short
-                else []
-            ),
-            "",
-            "Read the CSV files with all cells as text or numbers: a spreadsheet may take a cell that begins",
-            "with `=`, `+`, `-` or `@` for a formula.",
-        ]
-        return "\n".join(lines) + "\n"
+        return readme(self._commit, tags, self._about, self._table_rows, bool(self.guard.too_short))
 
 
 def _bounds(group: Any, key: str) -> dict[str, float]:
