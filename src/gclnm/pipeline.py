@@ -21,7 +21,7 @@ import numpy as np
 from gclnm import vocabulary
 from gclnm.engines import engine
 from gclnm.errors import EngineError, GclnmError, QuantityError
-from gclnm.harmonize import harmonize
+from gclnm.harmonize import check_regions, harmonize
 from gclnm.images.inputs import Inputs, mask_parts, volume_parts
 from gclnm.images.load import load_mask, load_volume
 from gclnm.images.sample import Case, Sample
@@ -293,6 +293,7 @@ def _on_one_grid(case: Case) -> Case:
 
 
 def _measure(case: Case, recipe: Recipe) -> Result:
+    check_regions(case.image, case.masks, recipe.harmonize)
     result = engine(recipe.engine).run(case, recipe.prepare, recipe.compute)
     values = np.array([result.values[name] for name in recipe.features])
     lower, upper = vocabulary.bounds(recipe.features)

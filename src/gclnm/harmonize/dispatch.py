@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from gclnm.errors import QuantityError
 from gclnm.harmonize import ct, mr, pet
 from gclnm.harmonize.settings import HarmonizeSettings
-from gclnm.images.volume import Volume
+from gclnm.images.volume import UNKNOWN, Mask, Volume
 
-__all__ = ["harmonize"]
+__all__ = ["check_regions", "harmonize"]
 
 
 def harmonize(volume: Volume, settings: HarmonizeSettings | None = None) -> Volume:
     """Bring a volume to the quantity that its modality is measured in.
 
-    CT must be in HU; PET becomes SUVbw; MR and maps keep what they are.
+    CT must be in HU; iodine maps become mg/mL; PET becomes SUVbw; MR and other maps keep what they are.
 
     Parameters
     ----------
@@ -27,7 +29,7 @@ def harmonize(volume: Volume, settings: HarmonizeSettings | None = None) -> Volu
     Returns
     -------
     Volume
-        ``quantity`` is ``"HU"`` (CT) or ``"SUVbw"`` (PET); the history tells what was done.
+        ``quantity`` is ``"HU"`` or ``"mg/mL"`` (CT) or ``"SUVbw"`` (PET); the history tells what was done.
 
     Raises
     ------
@@ -42,15 +44,40 @@ def harmonize(volume: Volume, settings: HarmonizeSettings | None = None) -> Volu
     >>> harmonize(signal).quantity
     'arbitrary'
     """
+    settings = settings or HarmonizeSettings()
     _check_values(volume)
     modality = volume.facts.get("modality")
     if modality == "CT":
-        return ct.check_hu(volume)
+        return _ct(volume, settings)
     if modality == "PT":
         return pet.suv(volume)
     if modality == "MR":
         return mr.as_stored(volume)
     return volume
+
+
+def check_regions(
+    volume: Volume, masks: Mapping[str, Mask], settings: HarmonizeSettings | None = None
+) -> None:
+    """Refuse a harmonised volume whose ROIs hold what its quantity cannot be: a map in the wrong unit.
+
+    Raises
+    ------
+    QuantityError
+        Code ``unit-suspect``.
+    """
+    if volume.facts.get("material") == "iodine" and volume.quantity == "mg/mL":
+        ct.check_iodine(volume, masks, (settings or HarmonizeSettings()).ct)
+
+
+def _ct(volume: Volume, settings: HarmonizeSettings) -> Volume:
+    material = volume.facts.get("material")
+    if material == "iodine":
+        return ct.iodine(volume, settings.ct)
+    if material and volume.quantity not in ("HU", UNKNOWN):
+        # Water, effective Z, electron density ...: in its own unit; the recipe says whether it measures that.
+        return volume
+    return ct.hounsfield(volume, settings.ct)
 
 
 def _check_values(volume: Volume) -> None:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from gclnm.harmonize.ct.settings import CtSettings
+from gclnm.prepare.settings import Settings
 
 __all__ = ["HarmonizeSettings"]
 
 
-class HarmonizeSettings(BaseModel):
-    """Settings of :func:`gclnm.harmonize.harmonize`; there is nothing to choose yet.
+class HarmonizeSettings(Settings):
+    """Settings of :func:`gclnm.harmonize.harmonize`, by modality.
 
     Examples
     --------
-    >>> HarmonizeSettings()
-    HarmonizeSettings()
+    >>> HarmonizeSettings().ct.clamp_hu is None
+    True
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    ct: CtSettings = CtSettings()
+    """CT: Hounsfield units and iodine maps."""

@@ -59,7 +59,11 @@ _MAPS: tuple[tuple[str, str, re.Pattern[str]], ...] = tuple(
             "virtual_non_contrast",
             r"\bvnc\b|virtual\W*(?:non|un)\W*(?:contrast|enhanced)|虚拟平扫|iodine\W*removed",
         ),
-        ("effective_atomic_number", "effective_z", r"\bz.?eff|effective\W*(?:z\b|atomic)|有效原子序数|rhoz\W+z\b"),
+        (
+            "effective_atomic_number",
+            "effective_z",
+            r"\bz.?eff|effective\W*(?:z\b|atomic)|有效原子序数|rhoz\W+z\b",
+        ),
         ("electron_density", "electron_density", r"electron\W*density|电子密度|rhoz|%?\bedw\b"),
         ("value_based", "uric_acid", r"\buric\s*acid\b(?!\s*\()|尿酸"),
         ("material_specific", "water", r"\bwater\s*\("),

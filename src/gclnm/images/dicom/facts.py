@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pydicom.dataset import Dataset
 
 from gclnm.images.dicom.elements import (
+    Groups,
     as_text,
     day_number,
     first_item,
@@ -18,13 +19,14 @@ from gclnm.images.dicom.elements import (
     text,
     words,
 )
+from gclnm.images.dicom.energy import spectral
 from gclnm.images.dicom.frames import field_strength_t
 from gclnm.images.dicom.objects import modality_of, sop_class_of
 
 if TYPE_CHECKING:
     from gclnm.images.volume import Fact
 
-__all__ = ["pet_facts", "scanner_facts", "slice_facts"]
+__all__ = ["pet_facts", "scanner_facts", "slice_facts", "spectral_facts"]
 
 _DAY_S = 86400.0
 
@@ -42,6 +44,19 @@ def scanner_facts(dataset: Dataset) -> dict[str, Fact]:
     if field is not None:
         facts["field_strength_t"] = field
     return facts
+
+
+def spectral_facts(groups: Groups) -> dict[str, Fact]:
+    """Level, material and unit of a spectral CT frame; nothing for ordinary CT."""
+    if modality_of(groups.dataset) != "CT":
+        return {}
+    shown = spectral(groups)
+    if shown.kind == "polychromatic":
+        return {}
+    facts: dict[str, Fact] = {"spectral": shown.kind, "material": shown.material, "unit": shown.unit}
+    if shown.energy_kev is not None:
+        facts |= {"energy_kev": shown.energy_kev, "energy_source": shown.source}
+    return {name: value for name, value in facts.items() if value}
 
 
 def slice_facts(dataset: Dataset) -> dict[str, Fact]:
