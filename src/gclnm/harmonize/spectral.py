@@ -7,8 +7,8 @@ and blood it is off by less than 1 HU between the levels, for fat by some HU, fo
 
 The mass attenuation coefficients (total, with coherent scattering) are those of Elam, Ravel and Sieber
 (Radiat. Phys. Chem. 63:121, 2002; doi 10.1016/S0969-806X(01)00227-4) as tabulated by xraydb 4.5.8; they agree
-with Hubbell and Seltzer (NISTIR 5632) to 0.03 %. Decomposition: Alvarez and Macovski, Phys. Med. Biol. 21:733,
-1976; doi 10.1088/0031-9155/21/5/002.
+with Hubbell and Seltzer (NISTIR 5632) to 0.03 %. Decomposition: Alvarez and Macovski, Phys. Med. Biol.
+21:733, 1976; doi 10.1088/0031-9155/21/5/002.
 """
 
 from __future__ import annotations

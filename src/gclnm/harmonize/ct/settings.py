@@ -23,7 +23,7 @@ class CtSettings(Settings):
     clamp_hu: tuple[Finite, Finite] | None = None
     """Lowest and highest HU; values beyond are set to them. None: values stay as they are."""
     iodine_hu_per_mg_ml: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    """HU that stand for 1 mg/mL in iodine maps in HU, by the scanner's manual; None: such maps are refused."""
+    """HU for 1 mg/mL in iodine maps in HU, by the scanner's manual; None: such maps are refused."""
     most_iodine_mg_ml: Positive = 15.0
     """Median iodine of an ROI in tissue above which the unit of the map is doubted."""
     most_aorta_mg_ml: Positive = 40.0

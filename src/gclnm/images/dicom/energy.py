@@ -1,4 +1,4 @@
-"""Spectral CT: the keV of a monoenergetic image, the material and unit of a map. Never from the tube voltage."""
+"""Spectral CT: the keV of a monoenergetic image, material and unit of a map; never from the tube voltage."""
 
 from __future__ import annotations
 
@@ -137,8 +137,8 @@ def spectral(groups: Groups) -> Spectral:
     """What one CT frame shows: by the standard's multi-energy attributes, else by the vendors' words.
 
     The level is Monoenergetic Energy Equivalent (0018,937C), else a number before ``keV`` in Series
-    Description or Image Comments. The kind is Image Type value 4, the label of a real-world value map, Rescale
-    Type, else words. A tube voltage is no level: 120 kVp is not 120 keV.
+    Description or Image Comments. The kind is Image Type value 4, the label of a real-world value map,
+    Rescale Type, else words. A tube voltage is no level: 120 kVp is not 120 keV.
     """
     dataset = groups.dataset
     said = [(described(text(dataset, "SeriesDescription")), "description")]

@@ -1,4 +1,4 @@
-"""Contrast phase of CT: by code, by words in English and Chinese, by the time since the bolus; never guessed."""
+"""Contrast phase of CT: by code, by words in English and Chinese, by the time since the bolus."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from types import MappingProxyType
 
 from gclnm.errors import InputError
@@ -122,11 +123,11 @@ def check_windows(windows_s: Windows) -> Windows:
     """
     ordered = sorted((float(low), float(high), phase) for phase, (low, high) in windows_s.items())
     ends = [edge for low, high, _ in ordered for edge in (low, high)]
-    if set(windows_s) - set(PHASES[1:4]) or any(a > b for a, b in zip(ends, ends[1:], strict=False)):
+    if set(windows_s) - set(PHASES[1:4]) or any(a > b for a, b in pairwise(ends)):
         raise InputError(
             "these are no windows of contrast phases",
             where=f"phase_windows_s={dict(windows_s)!r}",
-            fix='Seconds after the injection, for example {"arterial": (15, 50), "portal_venous": (50, 110)}.',
+            fix='Seconds after the injection, like {"arterial": (15, 50), "portal_venous": (50, 110)}.',
         )
     return {phase: (low, high) for low, high, phase in ordered}
 
