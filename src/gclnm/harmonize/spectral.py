@@ -40,7 +40,8 @@ def _log_attenuation() -> NDArray[np.float64]:
     """Logarithms of keV, of water's and of iodine's mass attenuation coefficient, (3, energy)."""
     text = files("gclnm.harmonize").joinpath("attenuation.csv").read_text(encoding="utf-8")
     rows = [[float(cell) for cell in line.split(",")] for line in text.split()[1:]]
-    return np.log(np.array(rows).T)
+    logs: NDArray[np.float64] = np.log(np.array(rows).T)
+    return logs
 
 
 def iodine_hu(energy_kev: float) -> float:
