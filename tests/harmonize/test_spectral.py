@@ -87,13 +87,31 @@ def test_the_level_is_a_linear_map_of_the_pair(energy: float, factor: float) -> 
     np.testing.assert_allclose(both, parts[0] + factor * parts[1], atol=1e-2)
 
 
-# HU by mixture rule of ICRU-44 compositions, of a pair of 40 and 140 keV and of 70 keV (facts of the field:
-# interpolation errs by half a HU in soft tissue, by some HU in fat, by 115 HU in cortical bone).
-def test_the_error_of_the_model_is_small_in_soft_tissue_and_flagged_in_bone() -> None:
-    soft = monoenergetic(image(64.0), image(52.0), (40, 140), 70)
+# The same tables: soft tissue (density 1.06 g/cm3) and cortical bone (1.92), compositions of ICRU-44.
+TISSUES = {
+    "soft tissue": (1.06, {40: 0.2688, 60: 0.2048, 80: 0.1823, 100: 0.1693, 150: 0.1492}),
+    "cortical bone": (1.92, {40: 0.6655, 60: 0.3148, 80: 0.2229, 100: 0.1855, 150: 0.1480}),
+}
+
+
+def tissue(name: str, energy_kev: int) -> Volume:
+    density, coefficients = TISSUES[name]
+    return image(1000 * (density * coefficients[energy_kev] / NIST[energy_kev][0] - 1))
+
+
+@pytest.mark.parametrize("energy_kev", [60, 80, 100])
+def test_soft_tissue_without_iodine_is_right_to_a_hu_and_bone_is_off_and_flagged(energy_kev: int) -> None:
+    def made(name: str) -> Volume:
+        return monoenergetic(tissue(name, 40), tissue(name, 150), (40, 150), energy_kev)
+
+    soft, bone = made("soft tissue"), made("cortical bone")
+    assert soft.array.max() == pytest.approx(tissue("soft tissue", energy_kev).array.max(), abs=1.5)
+    assert bone.array.max() - tissue("cortical bone", energy_kev).array.max() > 30
     assert soft.history[-1].settings["bone_voxels"] == soft.history[-1].settings["fat_voxels"] == 0
-    bone = monoenergetic(image(3500.0), image(1050.0), (40, 140), 70)
     assert bone.history[-1].settings["bone_voxels"] == bone.array.size
+
+
+def test_fat_is_flagged_and_air_is_not() -> None:
     fat = monoenergetic(image(-190.0), image(-90.0), (40, 140), 70)
     assert fat.history[-1].settings["fat_voxels"] == fat.array.size
     air = monoenergetic(image(-1000.0), image(-1000.0), (40, 140), 70)

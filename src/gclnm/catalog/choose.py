@@ -117,7 +117,7 @@ IDENTIFIERS = ("sample_id", "volume_id", "series_uid", "study_uid", "patient_id"
 
 
 def mapped(
-    name: str, rule: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], changes: Sequence[dict[str, Any]]
+    name: str, rule: Mapping[str, Any], rows: Sequence[Mapping[Any, Any]], changes: Sequence[dict[str, Any]]
 ) -> None:
     """Enter a mapping's values into ``changes``, each row by the most particular id that is a key."""
     used = set()
