@@ -21,7 +21,7 @@ from gclnm import vocabulary
 from gclnm.engines import engine
 from gclnm.engines.quantities import measure as quantities
 from gclnm.errors import EngineError, GclnmError, QuantityError
-from gclnm.harmonize import derive
+from gclnm.harmonize import check_regions, derive
 from gclnm.harmonize.dispatch import awaits_masks, before_masks, with_masks
 from gclnm.images.inputs import Inputs, mask_parts, override_parts, volume_parts
 from gclnm.images.load import load_mask, load_volume
@@ -342,6 +342,7 @@ def measurable(case: Case, recipe: Recipe) -> Case:
 
 
 def _measure(case: Case, recipe: Recipe) -> Result:
+    check_regions(case.image, case.masks, recipe.harmonize)
     result = engine(recipe.engine).run(case, recipe.prepare, recipe.compute)
     result |= quantities.run(case, recipe.quantities)
     values = np.array([result.values[name] for name in recipe.features])

@@ -16,7 +16,7 @@ from gclnm.catalog.expressions import unknown_column
 from gclnm.counts import count
 from gclnm.errors import InputError
 
-__all__ = ["exclusions", "joined", "one_per", "read_table"]
+__all__ = ["exclusions", "joined", "mapped", "one_per", "read_table"]
 
 KEYS = (
     "sample_id",
@@ -111,6 +111,30 @@ def _tie(rows: pd.DataFrame, key: Mapping[str, Any]) -> InputError:
         fix=f"They differ in {', '.join(differ[:6]) or 'volume_id only'}: name one in prefer= or the keys.",
         code="tie",
     )
+
+
+# What a mapping's keys may be, the most particular first.
+IDENTIFIERS = ("sample_id", "volume_id", "series_uid", "study_uid", "patient_id")
+
+
+def mapped(
+    name: str, rule: Mapping[str, Any], rows: Sequence[Mapping[Any, Any]], changes: Sequence[dict[str, Any]]
+) -> None:
+    """Enter a mapping's values into ``changes``, each row by the most particular id that is a key."""
+    used = set()
+    for row, change in zip(rows, changes, strict=True):
+        key = next((str(row[column]) for column in IDENTIFIERS if row[column] in rule), None)
+        if key is not None:
+            change[name] = rule[key]
+            used.add(key)
+    lost = [key for key in rule if key not in used]
+    if lost:
+        raise InputError(
+            f"{len(lost)} of {len(rule)} keys are those of no sample",
+            where=f"{name}={{{lost[0]!r}: ...}}",
+            fix=f"Keys are values of {', '.join(IDENTIFIERS)}.",
+            code="no-match",
+        )
 
 
 def exclusions(

@@ -225,18 +225,28 @@ class Samples(Sequence[Sample]):
         left = self._leave_out(chosen)
         return replace(left, notes=tuple(dict.fromkeys((*left.notes, *notes)))) if notes else left
 
-    def assign(self, **coordinates: Coordinate | Callable[[Mapping[str, Any]], Any]) -> Samples:
-        """New or corrected coordinates: a value for all, or a function of a row of ``.table``.
+    def assign(
+        self, **coordinates: Coordinate | Mapping[str, Any] | Callable[[Mapping[str, Any]], Any]
+    ) -> Samples:
+        """New or corrected coordinates: a value for all, a mapping, or a function of a row of ``.table``.
+
+        A mapping goes from a ``sample_id``, ``volume_id``, ``series_uid``, ``study_uid`` or ``patient_id`` to
+        the value; samples that it does not name keep theirs. A phase or energy level that is given so has
+        ``phase_source`` or ``energy_source`` ``user``.
 
         ``modality`` also tells how an image file (NIfTI, NRRD, MetaImage) is read: ``"CT"`` is HU.
 
         Examples
         --------
         ``samples.assign(timepoint=lambda row: visits[row["study_uid"]], centre="A")``
+        ``samples.assign(phase={"1.2.840.1": "arterial", "1.2.840.2": "portal_venous"})``
         """
         rows = self._table.to_dict("records")
         changes: list[dict[str, Any]] = [{} for _ in rows]
         for name, rule in coordinates.items():
+            if isinstance(rule, Mapping):
+                choose.mapped(name, rule, rows, changes)
+                continue
             for row, change in zip(rows, changes, strict=True):
                 change[name] = rule({str(k): v for k, v in row.items()}) if callable(rule) else rule
         return self._with(changes)

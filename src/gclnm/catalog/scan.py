@@ -16,6 +16,7 @@ from gclnm.catalog.scanning.reading import read_records
 from gclnm.catalog.scanning.rows import series_rows
 from gclnm.catalog.scanning.walk import Tree, walk
 from gclnm.counts import count
+from gclnm.images.dicom.phase import WINDOWS_S, Windows, check_windows
 from gclnm.schemas.problems import PROBLEMS
 from gclnm.schemas.segmentations import SEGMENTATIONS
 from gclnm.schemas.table import Table
@@ -24,7 +25,13 @@ from gclnm.schemas.volumes import SERIES, VOLUMES
 __all__ = ["scan", "scan_as"]
 
 
-def scan(path: str | Path, *, patient_key: PatientKey = None, progress: bool = True) -> Catalog:
+def scan(
+    path: str | Path,
+    *,
+    patient_key: PatientKey = None,
+    phase_windows_s: Windows | None = None,
+    progress: bool = True,
+) -> Catalog:
     """Find every image volume and every region of interest in a folder, and what is wrong with them.
 
     Only headers are read. CT, MR and PET objects, classic and enhanced, become volumes: a series is
@@ -60,6 +67,9 @@ def scan(path: str | Path, *, patient_key: PatientKey = None, progress: bool = T
         ids of files 24; equal ones stay equal in all objects and in every scan with the secret, so that
         they pair and group as before. By default ids are kept, with one notice where headers do not say
         that they are de-identified, and one where ids come from names of files.
+    phase_windows_s
+        By contrast phase of CT (``arterial``, ``portal_venous``, ``delayed``), seconds from the start of the
+        injection: from, to. By default 15 to 50, 50 to 110, 110 to 600 s.
     progress
         Whether a bar shows while headers are read.
 
@@ -72,7 +82,7 @@ def scan(path: str | Path, *, patient_key: PatientKey = None, progress: bool = T
     Raises
     ------
     InputError
-        When the path does not exist, or the patient key lacks a patient.
+        When the path does not exist, the patient key lacks a patient, or windows overlap.
 
     Examples
     --------
@@ -82,14 +92,23 @@ def scan(path: str | Path, *, patient_key: PatientKey = None, progress: bool = T
     >>> len(catalog.volumes), catalog.problems["code"].tolist()
     (0, ['empty-folder'])
     """
-    return scan_as(path, Identifiers(patient_key), notices=patient_key is None, progress=progress)
+    windows_s = WINDOWS_S if phase_windows_s is None else check_windows(phase_windows_s)
+    identifiers = Identifiers(patient_key)
+    return scan_as(path, identifiers, notices=patient_key is None, windows_s=windows_s, progress=progress)
 
 
-def scan_as(path: str | Path, identifiers: Identifiers, *, notices: bool, progress: bool) -> Catalog:
+def scan_as(
+    path: str | Path,
+    identifiers: Identifiers,
+    *,
+    notices: bool,
+    windows_s: Windows = WINDOWS_S,
+    progress: bool,
+) -> Catalog:
     """The catalog of a folder under given identifiers; ``notices`` tells of ids that were kept."""
     tree = walk(path)
     records = read_records(tree, Cache(cache_file()), progress=progress)
-    found = Collection(tree.root, identifiers)
+    found = Collection(tree.root, identifiers, windows_s)
     found.add(records.values())
     if notices:
         found.note_identities()

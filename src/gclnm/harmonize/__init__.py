@@ -1,8 +1,8 @@
 """Harmonisation: each modality's stored quantity to the one that features are computed on, or a refusal."""
 
 from gclnm.harmonize.derive import derive
-from gclnm.harmonize.dispatch import harmonize
+from gclnm.harmonize.dispatch import check_regions, harmonize
 from gclnm.harmonize.overrides import OVERRIDES
 from gclnm.harmonize.settings import HarmonizeSettings
 
-__all__ = ["OVERRIDES", "HarmonizeSettings", "derive", "harmonize"]
+__all__ = ["OVERRIDES", "HarmonizeSettings", "check_regions", "derive", "harmonize"]

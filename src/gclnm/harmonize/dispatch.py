@@ -10,9 +10,9 @@ from gclnm.errors import QuantityError
 from gclnm.harmonize import ct, mr, pet
 from gclnm.harmonize.mr.normalize import reference_role
 from gclnm.harmonize.settings import HarmonizeSettings
-from gclnm.images.volume import Mask, Volume
+from gclnm.images.volume import UNKNOWN, Mask, Volume
 
-__all__ = ["awaits_masks", "before_masks", "harmonize", "with_masks"]
+__all__ = ["awaits_masks", "before_masks", "check_regions", "harmonize", "with_masks"]
 
 
 def harmonize(
@@ -20,8 +20,8 @@ def harmonize(
 ) -> Volume:
     """Bring a volume to the quantity that its modality is measured in.
 
-    CT must be in HU; PET becomes SUVbw, or the SUV that the settings name; MR signal is bias-corrected and
-    normalized where the settings ask for it; maps keep what they are.
+    CT must be in HU; iodine maps become mg/mL; PET becomes SUVbw, or the SUV that the settings name; MR signal
+    is bias-corrected and normalized where the settings ask for it; other maps keep what they are.
 
     Parameters
     ----------
@@ -36,8 +36,8 @@ def harmonize(
     Returns
     -------
     Volume
-        ``quantity`` is ``"HU"`` (CT), ``"SUVbw"`` and its kin (PET) or ``"normalized"`` (MR that was
-        normalized); the history tells what was done.
+        ``quantity`` is ``"HU"`` or ``"mg/mL"`` (CT), ``"SUVbw"`` and its kin (PET) or ``"normalized"`` (MR
+        that was normalized); the history tells what was done.
 
     Raises
     ------
@@ -62,7 +62,7 @@ def before_masks(volume: Volume, settings: HarmonizeSettings) -> Volume:
     _check_values(volume)
     modality = volume.facts.get("modality")
     if modality == "CT":
-        return ct.check_hu(volume)
+        return _ct(volume, settings)
     if modality == "PT":
         return pet.suv(volume, settings.pet)
     if modality == "MR" and settings.mr.n4 is not None and not _done(volume, "n4", "normalize"):
@@ -88,6 +88,28 @@ def with_masks(volume: Volume, settings: HarmonizeSettings, masks: Mapping[str, 
 def _done(volume: Volume, *steps: str) -> bool:
     """Whether a user has taken one of these steps before."""
     return any(step.name in steps for step in volume.history)
+def check_regions(
+    volume: Volume, masks: Mapping[str, Mask], settings: HarmonizeSettings | None = None
+) -> None:
+    """Refuse a harmonised volume whose ROIs hold what its quantity cannot be: a map in the wrong unit.
+
+    Raises
+    ------
+    QuantityError
+        Code ``unit-suspect``.
+    """
+    if volume.facts.get("material") == "iodine" and volume.quantity == "mg/mL":
+        ct.check_iodine(volume, masks, (settings or HarmonizeSettings()).ct)
+
+
+def _ct(volume: Volume, settings: HarmonizeSettings) -> Volume:
+    material = volume.facts.get("material")
+    if material == "iodine":
+        return ct.iodine(volume, settings.ct)
+    if material and volume.quantity not in ("HU", UNKNOWN):
+        # Water, effective Z, electron density ...: in its own unit; the recipe says whether it measures that.
+        return volume
+    return ct.hounsfield(volume, settings.ct)
 
 
 def _check_values(volume: Volume) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gclnm.harmonize.ct.settings import CtSettings
 from gclnm.harmonize.mr.settings import MrSettings
 from gclnm.harmonize.pet.settings import PetSettings
 from gclnm.prepare.settings import Settings
@@ -18,6 +19,8 @@ class HarmonizeSettings(Settings):
     'SUVbw'
     """
 
+    ct: CtSettings = CtSettings()
+    """CT: Hounsfield units and iodine maps."""
     pet: PetSettings = PetSettings()
     """PET: the kind of SUV, and how strict headers are read."""
     mr: MrSettings = MrSettings()

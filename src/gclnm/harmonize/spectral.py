@@ -7,8 +7,8 @@ and blood it is off by less than 1 HU between the levels, for fat by some HU, fo
 
 The mass attenuation coefficients (total, with coherent scattering) are those of Elam, Ravel and Sieber
 (Radiat. Phys. Chem. 63:121, 2002; doi 10.1016/S0969-806X(01)00227-4) as tabulated by xraydb 4.5.8; they agree
-with Hubbell and Seltzer (NISTIR 5632) to 0.03 %. Decomposition: Alvarez and Macovski, Phys. Med. Biol. 21:733,
-1976; doi 10.1088/0031-9155/21/5/002.
+with Hubbell and Seltzer (NISTIR 5632) to 0.03 %. Decomposition: Alvarez and Macovski, Phys. Med. Biol.
+21:733, 1976; doi 10.1088/0031-9155/21/5/002.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ def _log_attenuation() -> NDArray[np.float64]:
     """Logarithms of keV, of water's and of iodine's mass attenuation coefficient, (3, energy)."""
     text = files("gclnm.harmonize").joinpath("attenuation.csv").read_text(encoding="utf-8")
     rows = [[float(cell) for cell in line.split(",")] for line in text.split()[1:]]
-    return np.log(np.array(rows).T)
+    logs: NDArray[np.float64] = np.log(np.array(rows).T)
+    return logs
 
 
 def iodine_hu(energy_kev: float) -> float:

@@ -47,7 +47,9 @@ FROM_VOLUME = (
     "study_uid",
     "series_uid",
     "phase",
+    "phase_source",
     "energy_source",
+    "material",
     "sequence",
     "fat_suppressed",
     "post_contrast",
@@ -140,6 +142,9 @@ def recoordinated(sample: Sample, changes: Mapping[str, Any]) -> Sample:
         When a value is no coordinate, or a DICOM image is said to be of another modality.
     """
     changed = {name: coordinate(name, value) for name, value in changes.items()}
+    for name, source in (("phase", "phase_source"), ("energy_kev", "energy_source")):
+        if name in changed and changed[name] != sample.coords.get(name):
+            changed.setdefault(source, "user")
     images = dict(sample.images)
     image = images.get("image")
     if "modality" in changed and image is not None:

@@ -28,6 +28,7 @@ from gclnm.images.dicom.assemble import assemble
 from gclnm.images.dicom.dynamics import with_time_points
 from gclnm.images.dicom.frames import FrameHeader
 from gclnm.images.dicom.objects import DICOMDIR
+from gclnm.images.dicom.phase import WINDOWS_S, Windows
 from gclnm.images.dicom.rois import RoiHeader
 from gclnm.images.files.headers import ImageHeader, is_image_name, is_mask_name, path_digest
 from gclnm.images.sample import MaskRef, VolumeRef
@@ -59,8 +60,8 @@ class Collection:
         What becomes of identifiers.
     """
 
-    def __init__(self, root: Path, identifiers: Identifiers) -> None:
-        self.root = root
+    def __init__(self, root: Path, identifiers: Identifiers, windows_s: Windows = WINDOWS_S) -> None:
+        self.root, self._windows_s = root, windows_s
         self.identifiers = identifiers
         self.key = identifiers.patient
         self.volumes: list[Row] = []
@@ -130,7 +131,7 @@ class Collection:
             # The same series under two patient ids: both are kept, and told apart.
             volume_id = volume.ref.volume_id if again == 1 else f"{volume.ref.volume_id}#{again}"
             patient_id = self.key(head.patient_id)
-            row = dicom_volume_row(volume, volume_id, patient_id)
+            row = dicom_volume_row(volume, volume_id, patient_id, self._windows_s)
             self.volumes.append(row)
             self.volume_refs[volume_id] = VolumeRef(
                 volume_id, "dicom", volume.ref.files, volume.ref.frames, volume.ref.modality

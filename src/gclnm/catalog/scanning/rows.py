@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from gclnm.catalog.cells import numbers_text, safe, safe_name
 from gclnm.catalog.scanning.problems import shown
 from gclnm.images.dicom.assemble import Assembled, series_key
 from gclnm.images.dicom.frames import FrameHeader
-from gclnm.images.dicom.phase import WINDOWS_S, PhaseEvidence, contrast_phase
+from gclnm.images.dicom.phase import WINDOWS_S, PhaseEvidence, Windows, contrast_phase
 from gclnm.images.dicom.rois import RoiHeader
 from gclnm.images.files.headers import ImageHeader, Label
 
@@ -57,7 +57,7 @@ def _number(value: float | None) -> float:
 
 
 def dicom_volume_row(
-    volume: Assembled, volume_id: str, patient_id: str, windows_s: Mapping[str, tuple[float, float]] = WINDOWS_S
+    volume: Assembled, volume_id: str, patient_id: str, windows_s: Windows = WINDOWS_S
 ) -> Row:
     """Row of the volumes table for DICOM."""
     head = volume.head
@@ -125,7 +125,7 @@ def _acquisition(head: FrameHeader) -> Row:
     return {key: safe(value) if isinstance(value, str) else value for key, value in said.items()}
 
 
-def _contrast_phase(head: FrameHeader, windows_s: Mapping[str, tuple[float, float]]) -> Row:
+def _contrast_phase(head: FrameHeader, windows_s: Windows) -> Row:
     evidence = PhaseEvidence(head.phase_code, head.phase_word, head.bolus_s)
     phase, source = contrast_phase(evidence, windows_s)
     return {"phase": phase, "phase_source": source}

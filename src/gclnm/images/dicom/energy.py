@@ -1,4 +1,4 @@
-"""Spectral CT: the keV of a monoenergetic image, the material and unit of a map. Never from the tube voltage."""
+"""Spectral CT: the keV of a monoenergetic image, material and unit of a map; never from the tube voltage."""
 
 from __future__ import annotations
 
@@ -59,7 +59,11 @@ _MAPS: tuple[tuple[str, str, re.Pattern[str]], ...] = tuple(
             "virtual_non_contrast",
             r"\bvnc\b|virtual\W*(?:non|un)\W*(?:contrast|enhanced)|虚拟平扫|iodine\W*removed",
         ),
-        ("effective_atomic_number", "effective_z", r"\bz.?eff|effective\W*(?:z\b|atomic)|有效原子序数|rhoz\W+z\b"),
+        (
+            "effective_atomic_number",
+            "effective_z",
+            r"\bz.?eff|effective\W*(?:z\b|atomic)|有效原子序数|rhoz\W+z\b",
+        ),
         ("electron_density", "electron_density", r"electron\W*density|电子密度|rhoz|%?\bedw\b"),
         ("value_based", "uric_acid", r"\buric\s*acid\b(?!\s*\()|尿酸"),
         ("material_specific", "water", r"\bwater\s*\("),
@@ -133,8 +137,8 @@ def spectral(groups: Groups) -> Spectral:
     """What one CT frame shows: by the standard's multi-energy attributes, else by the vendors' words.
 
     The level is Monoenergetic Energy Equivalent (0018,937C), else a number before ``keV`` in Series
-    Description or Image Comments. The kind is Image Type value 4, the label of a real-world value map, Rescale
-    Type, else words. A tube voltage is no level: 120 kVp is not 120 keV.
+    Description or Image Comments. The kind is Image Type value 4, the label of a real-world value map,
+    Rescale Type, else words. A tube voltage is no level: 120 kVp is not 120 keV.
     """
     dataset = groups.dataset
     said = [(described(text(dataset, "SeriesDescription")), "description")]

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from pydicom.dataset import Dataset
 
-from gclnm.images.dicom.elements import text, words
+from gclnm.images.dicom.elements import Groups, text, words
+from gclnm.images.dicom.energy import spectral
 from gclnm.images.dicom.frames import field_strength_t
 from gclnm.images.dicom.objects import modality_of, sop_class_of
 from gclnm.images.dicom.uniformity import uniformity
@@ -14,7 +15,7 @@ from gclnm.images.dicom.uniformity import uniformity
 if TYPE_CHECKING:
     from gclnm.images.volume import Fact
 
-__all__ = ["scanner_facts"]
+__all__ = ["scanner_facts", "spectral_facts"]
 
 
 def scanner_facts(dataset: Dataset) -> dict[str, Fact]:
@@ -33,3 +34,16 @@ def scanner_facts(dataset: Dataset) -> dict[str, Fact]:
     if corrected:
         facts["uniformity"] = corrected
     return facts
+
+
+def spectral_facts(groups: Groups) -> dict[str, Fact]:
+    """Level, material and unit of a spectral CT frame; nothing for ordinary CT."""
+    if modality_of(groups.dataset) != "CT":
+        return {}
+    shown = spectral(groups)
+    if shown.kind == "polychromatic":
+        return {}
+    facts: dict[str, Fact] = {"spectral": shown.kind, "material": shown.material, "unit": shown.unit}
+    if shown.energy_kev is not None:
+        facts |= {"energy_kev": shown.energy_kev, "energy_source": shown.source}
+    return {name: value for name, value in facts.items() if value}

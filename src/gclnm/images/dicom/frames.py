@@ -57,8 +57,9 @@ class FrameHeader(Plane):
 
     ``frame`` is None in single-frame files, else its number from 0. Values a header lacks are None or
     ``""``. ``spectral``, ``material`` and ``unit`` are as in :class:`gclnm.images.dicom.energy.Spectral`, the
-    evidence of the contrast phase as in :class:`gclnm.images.dicom.phase.PhaseEvidence`. ``kind`` is a name of :data:`gclnm.images.dicom.frametypes.KINDS`. ``birth_digest`` is keyed by
-    the reader's salt and empty without one; a patient's name is never read.
+    evidence of the contrast phase as in :class:`gclnm.images.dicom.phase.PhaseEvidence`. ``kind`` is a name
+    of :data:`gclnm.images.dicom.frametypes.KINDS`. ``birth_digest`` is keyed by the reader's salt and empty
+    without one; a patient's name is never read.
     """
 
     file: str = ""

@@ -1,4 +1,4 @@
-"""Contrast phase of CT: by code, by words in English and Chinese, by the time since the bolus; never guessed."""
+"""Contrast phase of CT: by code, by words in English and Chinese, by the time since the bolus."""
 
 from __future__ import annotations
 
@@ -7,17 +7,29 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from types import MappingProxyType
 
+from gclnm.errors import InputError
 from gclnm.images.dicom.elements import Groups, items, seconds_of_day, text
 
-__all__ = ["PHASES", "WINDOWS_S", "PhaseEvidence", "contrast_phase", "phase_evidence", "phase_in_words"]
+__all__ = [
+    "PHASES",
+    "WINDOWS_S",
+    "PhaseEvidence",
+    "Windows",
+    "check_windows",
+    "contrast_phase",
+    "phase_evidence",
+    "phase_in_words",
+]
 
 PHASES = ("native", "arterial", "portal_venous", "delayed", "unknown")
 # Seconds after the start of the injection, up to but without the second. Late arterial is scanned at 30 to
 # 40 s, portal venous at 60 to 90 s, delayed from 2 min on (ACR Manual on Contrast Media; Radiopaedia): the
 # borders lie in between. Sites with protocols of their own give their own.
-WINDOWS_S: Mapping[str, tuple[float, float]] = MappingProxyType(
+Windows = Mapping[str, tuple[float, float]]
+WINDOWS_S: Windows = MappingProxyType(
     {"arterial": (15.0, 50.0), "portal_venous": (50.0, 110.0), "delayed": (110.0, 600.0)}
 )
 # So close to a border a word of the neighbouring phase is no contradiction.
@@ -96,6 +108,30 @@ _LATE = re.compile(_BOUND.format("LATE"))
 _SIMPLIFIED = str.maketrans("動脈靜門掃遲時強實質無擬", "动脉静门扫迟时强实质无拟")
 
 
+def check_windows(windows_s: Windows) -> Windows:
+    """Windows of phases that can be used: known phases, in seconds, none within another.
+
+    Raises
+    ------
+    InputError
+        When they cannot.
+
+    Examples
+    --------
+    >>> check_windows({"arterial": (30, 60), "portal_venous": (60, 150)})["arterial"]
+    (30.0, 60.0)
+    """
+    ordered = sorted((float(low), float(high), phase) for phase, (low, high) in windows_s.items())
+    ends = [edge for low, high, _ in ordered for edge in (low, high)]
+    if set(windows_s) - set(PHASES[1:4]) or any(a > b for a, b in pairwise(ends)):
+        raise InputError(
+            "these are no windows of contrast phases",
+            where=f"phase_windows_s={dict(windows_s)!r}",
+            fix='Seconds after the injection, like {"arterial": (15, 50), "portal_venous": (50, 110)}.',
+        )
+    return {phase: (low, high) for low, high, phase in ordered}
+
+
 @dataclass(frozen=True)
 class PhaseEvidence:
     """What one frame's header says of the contrast phase.
@@ -132,9 +168,7 @@ def phase_evidence(groups: Groups) -> PhaseEvidence:
     return PhaseEvidence(_code(groups), (named or [*filter(None, words), ""])[0], _bolus_s(groups))
 
 
-def contrast_phase(
-    evidence: PhaseEvidence, windows_s: Mapping[str, tuple[float, float]] = WINDOWS_S
-) -> tuple[str, str]:
+def contrast_phase(evidence: PhaseEvidence, windows_s: Windows = WINDOWS_S) -> tuple[str, str]:
     """Phase and where it was found; ``unknown`` where evidence is missing or contradicts itself.
 
     Parameters
@@ -259,7 +293,7 @@ def _start(groups: Groups) -> str:
     return next((start for start in starts if start), "")
 
 
-def _timed(bolus_s: float | None, windows_s: Mapping[str, tuple[float, float]]) -> tuple[str, set[str]]:
+def _timed(bolus_s: float | None, windows_s: Windows) -> tuple[str, set[str]]:
     """The phase at a time, and those whose border is so near that it may be one of them."""
     if bolus_s is None:
         return "", set()

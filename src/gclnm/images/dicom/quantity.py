@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydicom.dataset import Dataset
 
@@ -90,7 +90,12 @@ def frame_scale(groups: Groups, where: str = "") -> Scale:
     if modality == "PT":
         return scale
     mapped = _real_world_scale(groups, where)
-    return scale if mapped is None else mapped
+    if mapped is None:
+        return scale
+    if mapped.quantity == "HU" and modality == "CT" and kind_of(groups, modality).name in _CT_MAPS:
+        # A map of water or calcium in HU is no CT image.
+        return replace(mapped, quantity="modified HU")
+    return mapped
 
 
 def _rescale(groups: Groups, modality: str, where: str) -> Scale:

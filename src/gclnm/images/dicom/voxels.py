@@ -15,7 +15,7 @@ from gclnm.errors import QuantityError, ReadError
 from gclnm.images.air import AIR_HU, clamp, clamped
 from gclnm.images.dicom.assemble import TILED
 from gclnm.images.dicom.elements import Groups, frame_count
-from gclnm.images.dicom.facts import scanner_facts
+from gclnm.images.dicom.facts import scanner_facts, spectral_facts
 from gclnm.images.dicom.files import quiet, read_dataset
 from gclnm.images.dicom.frames import FrameHeader, frame_headers
 from gclnm.images.dicom.petfacts import pet_facts, slice_facts
@@ -64,11 +64,11 @@ def load_dicom(ref: VolumeRef) -> Volume:
     pet: list[dict[str, Fact]] = []
     counts = _Counts()
     for dataset, frames, path in _objects(ref):
-        facts = facts or scanner_facts(dataset)
         counts.syntaxes.add(dataset.file_meta.TransferSyntaxUID.name)
+        groups, known = Groups.of(dataset), frame_headers(dataset, path)
+        facts = facts or scanner_facts(dataset) | spectral_facts(groups[frames[0]])
         if facts["modality"] == "PT":
             pet.append(slice_facts(dataset))
-        groups, known = Groups.of(dataset), frame_headers(dataset, path)
         for array, frame in zip(stored_frames(dataset, frames, path), frames, strict=True):
             headers.append(known[frame if len(known) > 1 else 0])
             slices.append(_measured(array, groups[frame], path, counts))

@@ -1,4 +1,4 @@
-"""CT: only Hounsfield units go on."""
+"""CT in Hounsfield units: checked for plausibility, clamped where the recipe says so."""
 
 from __future__ import annotations
 
@@ -7,20 +7,22 @@ from typing import Any
 import numpy as np
 
 from gclnm.errors import QuantityError
+from gclnm.harmonize.ct.settings import CtSettings
 from gclnm.images.volume import Step, Volume
 
-__all__ = ["check_hu"]
+__all__ = ["hounsfield"]
 
 SAMPLE = 1_000_000
 
 
-def check_hu(volume: Volume) -> Volume:
+def hounsfield(volume: Volume, settings: CtSettings | None = None) -> Volume:
     """A CT volume in HU with the result of a plausibility check in its history, or a refusal.
 
     Refused are other quantities (material and perfusion maps, modified HU) and values that look like
     stored ones: nothing below -200, and more than one voxel in twenty between 850 and 1150, where water is
     before the intercept of -1024 is added. A field of view without air, or soft tissue off its usual
-    place, is only noted: crops and phantoms are like that.
+    place, is only noted: crops and phantoms are like that. Values are clamped only where
+    ``settings.clamp_hu`` says so: between -1024 and 3071, metal does not ring when voxels are interpolated.
 
     Raises
     ------
@@ -31,13 +33,13 @@ def check_hu(volume: Volume) -> Volume:
     --------
     >>> from gclnm.images import Geometry
     >>> grid = Geometry(size=(2, 1, 1), spacing_mm=(1.0, 1.0, 1.0))
-    >>> check_hu(Volume(np.array([[[-1000.0, 40.0]]]), grid, quantity="HU")).history[-1].note
+    >>> hounsfield(Volume(np.array([[[-1000.0, 40.0]]]), grid, quantity="HU")).history[-1].note
     'plausible HU'
     """
     if volume.quantity != "HU":
         raise QuantityError(
             f"the CT values are not HU but {volume.quantity}",
-            fix="Take the series in HU of the same scan, or a recipe for this quantity.",
+            fix="Take the series in HU of the same scan, or state what the map shows (material).",
             code="not-hu",
         )
     values = volume.array.ravel()
@@ -48,7 +50,14 @@ def check_hu(volume: Volume) -> Volume:
             fix="Export the series with its Rescale Intercept applied or stated.",
             code="not-rescaled",
         )
-    return volume.with_(Step("hu", *_plausibility(values)))
+    checked = volume.with_(Step("hu", *_plausibility(values)))
+    return checked if settings is None or settings.clamp_hu is None else _clamped(checked, settings.clamp_hu)
+
+
+def _clamped(volume: Volume, limits: tuple[float, float]) -> Volume:
+    outside = int(np.count_nonzero((volume.array < limits[0]) | (volume.array > limits[1])))
+    step = Step("clamp", {"voxels": outside, "low": limits[0], "high": limits[1]}, "as the recipe says")
+    return volume.with_(step, array=np.clip(volume.array, *limits))
 
 
 def _plausibility(values: Any) -> tuple[dict[str, Any], str]:

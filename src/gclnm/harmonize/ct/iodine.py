@@ -1,0 +1,132 @@
+"""Iodine maps: to mg/mL from the units that scanners write, with a guard against the wrong one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+import numpy as np
+
+from gclnm.errors import QuantityError
+from gclnm.harmonize.ct.settings import CtSettings
+from gclnm.images.volume import Mask, Step, Volume
+from gclnm.prepare.grid import onto
+
+__all__ = ["UNITS_MG_ML", "check_iodine", "iodine"]
+
+# mg/mL that one unit stands for; 1 mg/mL = 1 mg/cm3 = 1000 ug/cm3.
+UNITS_MG_ML: Mapping[str, float] = {"mg/mL": 1.0, "ug/mL": 1e-3, "100 ug/mL": 0.1, "g/mL": 1000.0}
+# Noise of a map: what is above takes up iodine.
+_UPTAKE_MG_ML = 0.5
+_FIX = "Supply `unit` for these images: mg/mL, 100 ug/mL (GE's usual one), ug/mL or g/mL."
+
+
+def iodine(volume: Volume, settings: CtSettings | None = None) -> Volume:
+    """An iodine map in mg/mL.
+
+    The unit is the one supplied for the images, else that of the real-world value map, of Rescale Type
+    (``10^-2 MGML`` included) or of the description; without any the map is refused. A map in HU is
+    converted only where ``settings.iodine_hu_per_mg_ml`` says how. Negative values are noise of the
+    decomposition and are kept: clipping would bias means.
+
+    Parameters
+    ----------
+    volume
+        Iodine concentrations, (z, y, x), in the unit that its facts say.
+    settings
+        Choices for CT; the defaults when left out.
+
+    Raises
+    ------
+    QuantityError
+        Code ``no-unit``: the unit is not known; ``unit-suspect``: concentrations that no tissue has;
+        ``not-iodine``: the map shows another material.
+
+    Examples
+    --------
+    >>> from gclnm.images import Geometry
+    >>> grid = Geometry(size=(2, 1, 1), spacing_mm=(1.0, 1.0, 1.0))
+    >>> facts = {"material": "iodine", "unit": "100 ug/mL"}
+    >>> read = Volume(np.array([[[24.2, -3.0]]]), grid, "unspecified", facts)
+    >>> [round(float(value), 2) for value in iodine(read).array.ravel()]
+    [2.42, -0.3]
+    """
+    settings = settings or CtSettings()
+    if volume.facts.get("material", "iodine") != "iodine":
+        _refuse("the map shows another material than iodine", "Take the iodine map.", "not-iodine")
+    unit, factor = _factor(volume, settings)
+    # In double precision: a power of ten is no float32.
+    values = volume.array if factor == 1.0 else (volume.array.astype(np.float64) * factor).astype(np.float32)
+    taken = values[values > _UPTAKE_MG_ML]
+    if taken.size and float(np.median(taken)) > settings.most_aorta_mg_ml:
+        _suspect("the image", float(np.median(taken)), settings.most_aorta_mg_ml)
+    told: dict[str, Any] = {"unit": unit, "factor": factor}
+    if "unit" in str(volume.facts.get("overridden", "")).split(";"):
+        told["overridden"] = "unit"
+    facts = {**volume.facts, "unit": "mg/mL"}
+    return volume.with_(Step("iodine", told), array=values, quantity="mg/mL", facts=facts)
+
+
+def check_iodine(volume: Volume, masks: Mapping[str, Mask], settings: CtSettings | None = None) -> None:
+    """Refuse an iodine map whose ROIs hold more iodine than tissue or blood can.
+
+    Published tables mistake units too: 24.2 "mg/mL" of a gastric cancer (Medicine 96:e5878, 2017; doi
+    10.1097/MD.0000000000005878) are 2.42 mg/mL, written by the scanner in 100 ug/cm3.
+
+    Parameters
+    ----------
+    volume
+        Iodine, mg/mL.
+    masks
+        ROIs by role; ``aorta`` and ``blood_pool`` are blood, all others tissue.
+    settings
+        The limits; the defaults when left out.
+
+    Raises
+    ------
+    QuantityError
+        Code ``unit-suspect``.
+
+    Examples
+    --------
+    >>> from gclnm.images import Geometry
+    >>> grid = Geometry(size=(2, 1, 1), spacing_mm=(1.0, 1.0, 1.0))
+    >>> lesion = Mask(np.ones((1, 1, 2)), grid)
+    >>> check_iodine(Volume(np.full((1, 1, 2), 24.2), grid, "mg/mL"), {"roi": lesion})
+    Traceback (most recent call last):
+    gclnm.errors.QuantityError: iodine of 24.2 mg/mL in tissue is more than 15: the unit is in doubt. ...
+    """
+    settings = settings or CtSettings()
+    for role, mask in masks.items():
+        blood = role in ("aorta", "blood_pool")
+        most = settings.most_aorta_mg_ml if blood else settings.most_iodine_mg_ml
+        inside = volume.array[onto(mask, volume).array]
+        if inside.size and float(np.median(inside)) > most:
+            _suspect("blood" if blood else "tissue", float(np.median(inside)), most)
+
+
+def _factor(volume: Volume, settings: CtSettings) -> tuple[str, float]:
+    """The unit that values are in, and mg/mL for each."""
+    unit = str(volume.facts.get("unit") or "")
+    if volume.quantity == "mg/mL" and "unit" not in str(volume.facts.get("overridden", "")).split(";"):
+        return "mg/mL", 1.0
+    if unit in UNITS_MG_ML:
+        return unit, UNITS_MG_ML[unit]
+    if unit.startswith("HU") or volume.quantity in ("HU", "modified HU"):
+        if settings.iodine_hu_per_mg_ml is None:
+            _refuse(
+                "the iodine map is said to be in HU, which is no concentration",
+                f"{_FIX} Or set harmonize.ct.iodine_hu_per_mg_ml by the scanner's manual.",
+                "no-unit",
+            )
+        return "HU", 1.0 / settings.iodine_hu_per_mg_ml
+    _refuse("the unit of the iodine map is not in its header", _FIX, "no-unit")
+
+
+def _suspect(what: str, found: float, most: float) -> NoReturn:
+    said = f"iodine of {found:.3g} mg/mL in {what} is more than {most:g}: the unit is in doubt"
+    _refuse(said, _FIX, "unit-suspect")
+
+
+def _refuse(what: str, fix: str, code: str) -> NoReturn:
+    raise QuantityError(what, fix=fix, code=code)

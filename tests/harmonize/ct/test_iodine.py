@@ -1,0 +1,119 @@
+"""Iodine maps: every unit to mg/mL, and the wrong unit found out."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from gclnm.errors import QuantityError
+from gclnm.harmonize import HarmonizeSettings, check_regions, harmonize
+from gclnm.harmonize.ct import CtSettings, check_iodine, iodine
+from gclnm.images import Geometry, Mask, Volume
+from gclnm.pipeline import features
+from gclnm.recipe.recipe import Recipe
+
+GRID = Geometry(size=(12, 12, 12), spacing_mm=(1.0, 1.0, 1.0))
+BOX = np.zeros(GRID.shape, bool)
+BOX[3:9, 3:9, 3:9] = True
+LESION = Mask(BOX, GRID)
+
+
+def stored(scale: float = 1.0, quantity: str = "unspecified", **facts: str) -> Volume:
+    """An image without iodine but for a lesion of 2.42 mg/mL, in units of 1/scale mg/mL."""
+    rng = np.random.default_rng(0)
+    array = rng.normal(0.1, 0.2, GRID.shape)
+    array[BOX] += 2.42
+    return Volume(array * scale, GRID, quantity, {"modality": "CT", "material": "iodine"} | facts)
+
+
+@pytest.mark.parametrize(
+    ("unit", "scale"), [("mg/mL", 1.0), ("100 ug/mL", 10.0), ("ug/mL", 1000.0), ("g/mL", 0.001)]
+)
+def test_each_unit_becomes_mg_ml(unit: str, scale: float) -> None:
+    result = harmonize(stored(scale, unit=unit), HarmonizeSettings())
+    assert result.quantity == "mg/mL"
+    assert result.array[BOX].mean() == pytest.approx(2.52, abs=0.05)
+    assert result.history[-1].settings["unit"] == unit
+
+
+def test_mg_ml_of_the_header_needs_no_word_and_noise_below_zero_stays() -> None:
+    volume = stored(quantity="mg/mL")
+    result = iodine(volume)
+    np.testing.assert_array_equal(result.array, volume.array)
+    assert result.array.min() < 0
+
+
+def test_an_unknown_unit_is_refused_with_what_to_supply() -> None:
+    with pytest.raises(QuantityError) as caught:
+        iodine(stored(10.0))
+    assert caught.value.code == "no-unit"
+    assert "100 ug/mL" in caught.value.fix
+
+
+def test_a_supplied_unit_wins_over_the_header_and_is_recorded() -> None:
+    volume = stored(10.0, quantity="mg/mL", unit="100 ug/mL", overridden="unit")
+    result = iodine(volume)
+    assert result.array[BOX].mean() == pytest.approx(2.52, abs=0.05)
+    assert result.history[-1].settings["overridden"] == "unit"
+
+
+def test_a_map_in_hu_is_converted_only_by_the_scanners_factor() -> None:
+    volume = stored(25.0, quantity="modified HU", unit="HU")
+    with pytest.raises(QuantityError, match="in HU"):
+        iodine(volume)
+    result = iodine(volume, CtSettings(iodine_hu_per_mg_ml=25.0))
+    assert result.array[BOX].mean() == pytest.approx(2.52, abs=0.05)
+
+
+def test_a_lesion_of_24_mg_ml_puts_the_unit_in_doubt() -> None:
+    volume = iodine(stored(10.0, quantity="mg/mL"))
+    with pytest.raises(QuantityError, match="the unit is in doubt") as caught:
+        check_regions(volume, {"roi": LESION}, HarmonizeSettings())
+    assert caught.value.code == "unit-suspect"
+    check_iodine(volume, {"aorta": LESION})  # blood of an arterial phase may
+    check_iodine(iodine(stored(quantity="mg/mL")), {"roi": LESION, "aorta": LESION})
+
+
+def test_an_image_full_of_impossible_concentrations_is_refused_without_an_roi() -> None:
+    with pytest.raises(QuantityError, match="the image") as caught:
+        iodine(stored(1000.0, quantity="mg/mL"))
+    assert caught.value.code == "unit-suspect"
+
+
+def test_features_refuse_the_wrong_unit_and_measure_the_right_one() -> None:
+    recipe = Recipe.named("ct").with_(
+        name="iodine", quantity=["mg/mL"], prepare__resegment=None, prepare__discretise__bin_width=0.1
+    )
+    values = features(stored(10.0, unit="100 ug/mL"), LESION, recipe)
+    assert values["original_firstorder_Mean"] == pytest.approx(2.52, abs=0.05)
+    with pytest.raises(QuantityError, match="in doubt"):
+        features(stored(10.0, quantity="mg/mL"), LESION, recipe)
+    with pytest.raises(QuantityError, match="measures HU"):
+        features(stored(quantity="mg/mL"), LESION, "ct")
+
+
+def test_other_maps_keep_their_own_unit() -> None:
+    z = Volume(
+        np.arange(1728.0).reshape(GRID.shape) / 200,
+        GRID,
+        "effective Z",
+        {"modality": "CT", "material": "effective_z"},
+    )
+    assert harmonize(z) is z
+    with pytest.raises(QuantityError) as caught:
+        iodine(z)
+    assert caught.value.code == "not-iodine"
+    unnamed = Volume(z.array, GRID, "unspecified", {"modality": "CT", "material": "water"})
+    with pytest.raises(QuantityError, match="unspecified"):
+        harmonize(unnamed)
+
+
+def test_clamping_is_asked_for_and_recorded() -> None:
+    hu = Volume(np.linspace(-1024, 9000, 1728).reshape(GRID.shape), GRID, "HU", {"modality": "CT"})
+    assert harmonize(hu).array.max() == 9000
+    clamped = harmonize(hu, HarmonizeSettings(ct=CtSettings(clamp_hu=(-1024, 3071))))
+    assert (clamped.array.min(), clamped.array.max()) == (-1024, 3071)
+    step = clamped.history[-1]
+    assert (step.name, step.settings["voxels"]) == ("clamp", int((hu.array > 3071).sum()))
+    with pytest.raises(ValueError, match="lower limit"):
+        CtSettings(clamp_hu=(10, -10))
