@@ -51,10 +51,11 @@ class Model(RuleBasedStateMachine):
     def __init__(self, recipe, row) -> None:
         super().__init__()
         self.recipe, self.make = recipe, row
+        self.first, self.second = recipe, recipe.with_(prepare__discretise__bin_width=10.0)
         self.folder = Path(tempfile.mkdtemp())
         self.store = open_store(self.folder / "f")
         self.other = open_store("memory://")
-        self.now, self.compacted = {}, False
+        self.now, self.added, self.replaced = {}, 0, 0
         self.seen = {self.store.commit: {}}
         self.tagged = {}
 
@@ -77,6 +78,9 @@ class Model(RuleBasedStateMachine):
         return then
 
     def committed(self, commit, then) -> None:
+        before = {key: revision for key, (_, revision) in self.now.items()}
+        self.added += len(then.keys() - before.keys())
+        self.replaced += sum(revision != before.get(key, revision) for key, (_, revision) in then.items())
         self.now = then
         self.seen[commit] = then
 
@@ -141,12 +145,23 @@ class Model(RuleBasedStateMachine):
             self.tagged[name] = self.store.tag(name)
             assert self.tagged[name] == list(self.seen)[-1]
 
+    @rule()
+    def start_anew(self) -> None:
+        # With another recipe: the set is empty, and what it held stays readable as it was.
+        self.recipe = self.second if self.recipe is self.first else self.first
+        self.committed(self.store.create(SET, self.recipe, replace=True), {})
+        assert self.store.create(SET, self.recipe, replace=True) is None
+
     @rule(keys=st.sets(st.sampled_from("uvwxyz"), min_size=1, max_size=3))
     def merge(self, keys) -> None:
         # The other hospital's rows; merging again brings only what is new.
-        self.other.append(SET, self.recipe, [self.make(key) for key in sorted(keys)])
+        self.other.append(SET, self.first, [self.make(key) for key in sorted(keys)])
         theirs = [self.make(key) for key in self.other.keys(SET)["sample_id"]]
         before, then = self.store.commit, self.after(theirs)
+        if self.recipe is self.second:
+            with pytest.raises(StoreError, match="different recipes"):
+                self.store.merge(self.other, patients="same")
+            return
         self.store.merge(self.other, patients="same")
         assert (self.store.commit == before) == (then == self.now)
         if then != self.now:
@@ -189,8 +204,8 @@ class Model(RuleBasedStateMachine):
     def history_and_tags_are_the_models(self) -> None:
         log = self.store.log()
         assert log["commit"].tolist() == list(self.seen)[::-1]
-        assert log["added"].sum() == len(self.now)
-        assert log["replaced"].sum() == sum(revision - 1 for _, revision in self.now.values())
+        assert log["added"].sum() == self.added
+        assert log["replaced"].sum() == self.replaced
         assert self.store.tags().set_index("tag")["commit"].to_dict() == self.tagged
 
     @invariant()
@@ -283,8 +298,14 @@ class Linked(RuleBasedStateMachine):
         # Into a third store, as a copy without some patients: under new ids, with links that follow.
         new, theirs = open_store("memory://"), self.keys(self.stores[1])
         new.create(SET, self.recipe)
-        new.merge(self.stores[1], patients=lambda patient: f"N-{patient}", where=only)
-        there = self.keys(new)
+
+        def once_more() -> None:
+            new.merge(self.stores[1], patients=lambda patient: f"N-{patient}", where=only)
+
+        once_more()
+        there, commit = self.keys(new), new.commit
+        once_more()
+        assert (self.keys(new), new.commit) == (there, commit)
         assert sorted(status for status, _ in there.values()) == sorted(
             theirs[key][0] for key in self.wanted(theirs, only)
         )

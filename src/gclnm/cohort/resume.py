@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gclnm.schemas.features import as_numbers, as_text, coordinate_kind
+from gclnm.store.chains import end_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -114,12 +115,8 @@ def _left_to_others(samples: Sequence[Sample], rows: Mapping[str, Any]) -> set[s
 
 
 def _end(key: str, rows: Mapping[str, Any]) -> str:
-    """The sample that a chain of links ends at."""
-    seen: set[str] = set()
-    while key in rows and rows[key].status == "linked" and key not in seen:
-        seen.add(key)
-        key = rows[key].same_as
-    return key
+    """The sample that a chain of links ends at; empty: it is a ring."""
+    return end_of(key, lambda at: rows[at].same_as if at in rows and rows[at].status == "linked" else "")
 
 
 def _reasons(store: FeatureStore, name: str, keys: set[str]) -> dict[str, str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gclnm.errors import InputError
+from gclnm.store.chains import chain
 from gclnm.store.links import check_links
 from gclnm.store.same_as import SameAs, pairs_of
 
@@ -100,12 +101,7 @@ def settle(
 
 def _returns(sample_id: str, links: Mapping[str, str]) -> bool:
     """Whether a chain of links leads back to where it began."""
-    seen: set[str] = set()
-    at = links.get(sample_id, "")
-    while at and at not in seen:
-        seen.add(at)
-        at = links.get(at, "")
-    return sample_id in seen
+    return sample_id in chain(sample_id, links.get)[1:]
 
 
 def twins_of(samples: Sequence[Sample], store: FeatureStore, name: str) -> pd.DataFrame:

@@ -8,7 +8,7 @@ sample counts as the one it names.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ import numpy as np
 from gclnm.counts import count
 from gclnm.errors import InputError
 from gclnm.schemas.features import as_text
+from gclnm.store.chains import end_of
 
 if TYPE_CHECKING:
     import zarr
@@ -33,7 +34,7 @@ __all__ = [
     "Taken",
     "are_twins",
     "check_links",
-    "end_of",
+    "counted_as",
     "link",
     "named_sample",
     "refusal",
@@ -116,18 +117,15 @@ def _empty(row: Row) -> Row:
     return replace(row, values=np.full(len(row.values), np.nan))
 
 
-def end_of(sample_id: str, keys: Mapping[str, Key]) -> str:
-    """The sample that a chain of links ends at; empty where it ends at none that the set holds."""
-    seen = set()
-    while sample_id not in seen:
-        seen.add(sample_id)
-        key = keys.get(sample_id)
-        if key is None:
-            return ""
-        if key.status != "linked":
-            return sample_id
-        sample_id = key.same_as
-    return ""
+def counted_as(sample_id: str, keys: Mapping[str, Key]) -> str:
+    """The sample of a set that one counts as, itself without a link; empty: none that the set holds."""
+    end = end_of(sample_id, _links(keys))
+    return end if end in keys else ""
+
+
+def _links(keys: Mapping[str, Key]) -> Callable[[str], str | None]:
+    """The sample that each linked one of a set names."""
+    return lambda key: keys[key].same_as if key in keys and keys[key].status == "linked" else None
 
 
 def screened(
@@ -158,7 +156,12 @@ def screened(
     for place, row in enumerate(rows):
         old = keys.get(row.sample_id)
         free = row.status == "linked" or row.sample_id in distinct
-        if not free and old is not None and old.status == "linked" and (end := end_of(row.sample_id, keys)):
+        if (
+            not free
+            and old is not None
+            and old.status == "linked"
+            and (end := counted_as(row.sample_id, keys))
+        ):
             # One revision a batch: of several samples that count as one row the first speaks for it.
             kept += [(place, made) for made in _as_counted(row, old, end, stored, keys, end in spoken)]
             spoken |= {made.sample_id for _, made in kept[-2:]}
@@ -224,7 +227,7 @@ class _Twins:
         twins = [other for other in others if are_twins(row.coords, self._coords[other])]
         like = _texts(row.coords, LIKE)
         twin = min(twins, key=lambda other: _texts(self._coords[other], LIKE) != like, default="")
-        return twin if twin in self._batch.get(row.content_sha256, ()) else end_of(twin, self._keys)
+        return twin if twin in self._batch.get(row.content_sha256, ()) else counted_as(twin, self._keys)
 
     def now(self, row: Row, other: str) -> bool:
         """Whether the sample has the content still when this batch is written."""
@@ -241,7 +244,7 @@ class _Twins:
         # A sample that goes back to what it once had was looked at when it first came with it.
         if row.sample_id in having:
             return []
-        ends = {other: end_of(other, self._keys) for other in having}
+        ends = {other: counted_as(other, self._keys) for other in having}
         counted = {end for end in ends.values() if end and self._keys[end].status == "ok"}
         return [other for other in having if ends[other] in counted - {row.sample_id}]
 
@@ -274,20 +277,6 @@ def coords_at(
     return rows
 
 
-def _end(sample_id: str, same_as: Mapping[str, str], keys: Mapping[str, Key]) -> str:
-    """Where a chain of new and old links ends; empty: nowhere, it is a ring."""
-    seen = {sample_id}
-    while True:
-        key = keys.get(sample_id)
-        before = key.same_as if key is not None and key.status == "linked" else ""
-        if not (further := same_as.get(sample_id) or before):
-            return sample_id
-        if further in seen:
-            return ""
-        seen.add(further)
-        sample_id = further
-
-
 def _check(
     ends: Mapping[str, str], keys: Mapping[str, Key], coords: Mapping[str, Mapping[str, Coordinate]]
 ) -> None:
@@ -317,7 +306,7 @@ def check_links(same_as: Mapping[str, str], coords: Mapping[str, Mapping[str, Co
     InputError
         When a link leads to itself, or to or from a sample that has no coordinates here.
     """
-    _check({sample_id: _end(sample_id, same_as, {}) for sample_id in same_as}, {}, coords)
+    _check({sample_id: end_of(sample_id, same_as.get) for sample_id in same_as}, {}, coords)
 
 
 def link(
@@ -362,7 +351,8 @@ def _link_rows(
     """
     from gclnm.pipeline import Row
 
-    ends = {sample_id: _end(sample_id, same_as, keys) for sample_id in same_as}
+    before = _links(keys)
+    ends = {a: end_of(a, lambda key: same_as.get(key) or before(key)) for a in same_as}
     _check(ends, keys, coords)
     news = {a: b for a, b in ends.items() if a not in keys or keys[a].reason != f"{SAME_AS}: {b}"}
     known = [sample_id for sample_id in news if sample_id in keys]

@@ -134,13 +134,14 @@ def answered(call: Callable[[threading.Event], T], seconds: float | None, url: s
     given_up = threading.Event()
     if seconds is None:
         return call(given_up)
-    outcome: list[tuple[T | None, BaseException | None]] = []
+    results: list[T] = []
+    errors: list[BaseException] = []
 
     def run() -> None:
         try:
-            outcome.append((call(given_up), None))
+            results.append(call(given_up))
         except BaseException as error:
-            outcome.append((None, error))
+            errors.append(error)
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
@@ -148,17 +149,16 @@ def answered(call: Callable[[threading.Event], T], seconds: float | None, url: s
         thread.join(seconds)
     finally:
         given_up.set()
-    if not outcome:
+    if errors:
+        raise errors[0]
+    if not results:
         raise StoreError(
             f"the storage has not answered for {seconds:.0f} s",
             where=url,
             fix="Look at the network and run again: rows that arrived are known and are not written twice.",
             code="no-answer",
         )
-    result, error = outcome[0]
-    if error is not None:
-        raise error
-    return result  # type: ignore[return-value]
+    return results[0]
 
 
 def words(error: Exception) -> tuple[str, str] | None:

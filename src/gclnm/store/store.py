@@ -275,8 +275,14 @@ class FeatureStore(StoreReader):
         was first written in. Merging again brings what is new since, and replaces rows that the other
         store has replaced since. Tables and selections come along.
 
-        A row with the voxels, grid and mask of a sample that is here under another key comes as a failed
-        row (``same-content``) that names it, as in a run; ``.twins`` lists them, for `link`.
+        A row with the voxels, grid and mask of a sample that is here under another key is held back, as in
+        a run: it comes as a failed row (``same-content``) that names the other one, and ``merged.twins``
+        lists it in this and each later merge, until you say what it is: ``link(name, merged.twins)``
+        makes one sample of each pair, ``distinct=`` lets it come with its values.
+
+        Links come along: a linked sample counts here as the one that it counts as there, and comes only
+        with that one. What was linked here stays linked when the other store brings the row unchanged; a
+        row that was corrected there since is one that differs, for ``prefer``.
 
         Parameters
         ----------
@@ -291,7 +297,8 @@ class FeatureStore(StoreReader):
             into a new store, this is a copy without the others' history.
         prefer
             ``"own"`` or ``"other"``: which row stays current where both stores have a sample with
-            other inputs and neither row comes from the other's store.
+            other inputs and neither row comes from the other's store; whose links hold where those of
+            both lead round in a ring; and whose rows of tables, and selections.
         distinct
             ``sample_id`` (as in ``.twins``) of rows that are truly different from the sample whose
             content they have: they come with their values.
@@ -299,15 +306,16 @@ class FeatureStore(StoreReader):
         Returns
         -------
         Merge
-            How many rows were added, replaced, there already, and the commits.
+            How many rows were added, replaced, linked, held back, there already, and the commits.
 
         Raises
         ------
         StoreError
             When a set was made with another recipe (it shows which settings differ), a patient id is
-            in both stores without a word of what it means, rows differ, a coordinate is text here and
-            numbers there, or the other store is this one or a copy of it. Everything is checked
-            before anything is written.
+            in both stores without a word of what it means, patients are here under other ids than
+            ``patients`` gives them (it shows the mapping), rows or links differ, a coordinate is text
+            here and numbers there, or the other store is this one or a copy of it. Everything is
+            checked before anything is written.
         InputError
             When ``patients``, ``where`` or ``prefer`` cannot be used.
         """

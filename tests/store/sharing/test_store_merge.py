@@ -472,6 +472,13 @@ def test_a_patient_of_a_table_alone_collides_too(ours, with_table, recipe, row):
         ours.merge(with_table)
 
 
+def test_a_patient_of_our_table_alone_collides_with_rows_of_theirs(ours, theirs):
+    ours.put_table("clinical", clinical(("A1", 61, "II"), ("B3", 48, "III")), values={"stage": str})
+    with pytest.raises(StoreError, match="1 patient id is in both stores") as caught:
+        ours.merge(theirs)
+    assert caught.value.where == "patients 'B3'"
+
+
 def test_patients_have_their_new_ids_in_tables_and_links_too(ours, with_table, recipe, row):
     gone = np.full(len(row("x").values), np.nan)
     link = replace(row("b9", patient_id="B2"), status="linked", reason="same-as: b1", values=gone)

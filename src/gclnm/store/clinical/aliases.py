@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gclnm.store.keys import Key, KeyIndex
+from gclnm.store.keys import KeyIndex
 from gclnm.store.layout import array, set_group, set_names
+from gclnm.store.links import counted_as
 
 if TYPE_CHECKING:
     import zarr
@@ -33,7 +33,7 @@ def aliases(root: zarr.Group) -> dict[str, str]:
         patients = np.asarray(array(group, PATIENT)[:])
         for sample_id, key in keys.items():
             patient = str(patients[key.position])
-            end = _end(sample_id, keys)
+            end = counted_as(sample_id, keys)
             if end == sample_id:
                 counting.add(patient)
             elif end:
@@ -43,15 +43,3 @@ def aliases(root: zarr.Group) -> dict[str, str]:
         for patient, ends in found.items()
         if patient not in counting and len(ends) == 1
     }
-
-
-def _end(sample_id: str, keys: Mapping[str, Key]) -> str:
-    """The sample that counts for another one; itself without a link; empty: its links lead nowhere."""
-    seen: set[str] = set()
-    while sample_id in keys and sample_id not in seen:
-        key = keys[sample_id]
-        if key.status != "linked":
-            return sample_id
-        seen.add(sample_id)
-        sample_id = key.same_as
-    return ""

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from gclnm.store.chains import end_of
 from gclnm.store.layout import arrays
 from gclnm.store.links import MADE, VOLUME, are_twins, coords_at, named_sample, refusal
 
@@ -123,14 +124,12 @@ def _pairs(own: pd.DataFrame, coming: pd.DataFrame) -> pd.DataFrame:
 
 def _end(sample_id: str, here: Mapping[str, _Old]) -> str:
     """The computed row that a sample counts as; empty: there is none."""
-    seen = set()
-    while sample_id in here and sample_id not in seen:
-        seen.add(sample_id)
-        row = here[sample_id]
-        if row.status != "linked":
-            return sample_id if row.status == "ok" else ""
-        sample_id = named_sample(row.reason)
-    return ""
+
+    def link(key: str) -> str:
+        return named_sample(here[key].reason) if key in here and here[key].status == "linked" else ""
+
+    end = end_of(sample_id, link)
+    return end if end in here and here[end].status == "ok" else ""
 
 
 def held_back(own: pd.DataFrame | None, wanted: pd.DataFrame, coming: pd.DataFrame) -> pd.DataFrame:

@@ -130,7 +130,7 @@ _KEYS = {"sample": "sample_id", "feature": "feature", DIAGNOSTIC: DIAGNOSTIC}
 
 
 def _dims(item: zarr.Array[Any]) -> tuple[str, ...]:
-    return tuple(str(name) for name in item.metadata.to_dict().get("dimension_names") or ())  # type: ignore[union-attr]
+    return tuple(str(name) for name in getattr(item.metadata, "dimension_names", None) or ())
 
 
 def _check_recipe(
