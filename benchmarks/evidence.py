@@ -3,19 +3,24 @@
     GCLNM_DATA=/path/to/reference/data python benchmarks/evidence.py
 
 Prints a table a topic, in Markdown: the sarcoma cohort end to end, voxel counts of its 48 outlines
-against the consensus of the IBSI's nine teams, PET against published SUV volumes, every CT and MR object
-of the reference data, and feature values against pyradiomics called directly.
+against the consensus of the IBSI's nine teams, PET against published SUV volumes, the SUV of every
+vendor's header and of the IBSI's reference objects, every CT and MR object of the reference data, and
+feature values against pyradiomics called directly.
 """
 
 from __future__ import annotations
 
+import csv
+import json
 import os
 import sys
 import tempfile
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from pydicom.dataset import Dataset
 
 import gclnm
 
@@ -120,6 +125,83 @@ def pet(data: Path) -> None:
     table(rows)
 
 
+def suv_headers(data: Path) -> None:
+    """The factor to SUV in every normalization, against published and independent ones."""
+    from gclnm.harmonize.pet import PetSettings, factor
+    from gclnm.images.dicom.facts import scanner_facts
+    from gclnm.images.dicom.petfacts import pet_facts, slice_facts
+
+    heading("SUV of every vendor's header: factor from stored activity")
+    kinds = {
+        "BW": PetSettings(),
+        "LBMJANMA": PetSettings(quantity="SUVlbm"),
+        "LBMJAMES128": PetSettings(quantity="SUVlbm", lean_mass="james"),
+        "IBW": PetSettings(quantity="SUVibw"),
+        "BSA": PetSettings(quantity="SUVbsa"),
+    }
+    rows = []
+    for path in sorted((data / "suv_headers").glob("*.json")):
+        case = json.loads(path.read_text(encoding="utf-8"))
+        slices = [header(record, case["manufacturer_header"]) for record in case["instances"]]
+        facts = scanner_facts(slices[0]) | pet_facts([slice_facts(one) for one in slices])
+        expected = case["expected"]
+        wanted = expected.get("factors_all") or {"BW": expected.get("suvbw_factor", "refusal")}
+        for kind, settings in kinds.items():
+            if kind not in wanted:
+                continue
+            row = {
+                "vendor": case["vendor"],
+                "quantity": f"{settings.quantity} ({kind})",
+                "case": case["case"],
+            }
+            try:
+                result = factor(facts, settings)
+                found, rule = f"{result.factors[0]:.9g}", str(result.told.get("reference", ""))
+            except gclnm.GclnmError as error:
+                found, rule = f"refused: {error.what}", ""
+            value = wanted[kind]
+            shown = value if isinstance(value, str) else f"{value:.9g}"
+            rows.append(row | {"expected": shown, "found": found, "decay to": rule})
+    table(rows)
+
+
+def header(record: dict[str, object], manufacturer: str) -> Dataset:
+    """A data set of the keywords and private elements of a header case."""
+    found = Dataset()
+    found.Modality, found.Manufacturer = "PT", manufacturer
+    for keyword, value in record.items():
+        if keyword == "private":
+            for tag, element in value.items():
+                block = found.private_block(int(tag[:4], 16), element["creator"], create=True)
+                block.add_new(int(tag[6:], 16), element["vr"], element["value"])
+        elif keyword == "RadiopharmaceuticalInformationSequence":
+            setattr(found, keyword, [header(value[0], "")])
+        else:
+            setattr(found, keyword, value)
+    return found
+
+
+def suv_objects(data: Path) -> None:
+    """The digital reference objects of the IBSI's SUV manual, through the reader: 0.20, 1.00, 4.00."""
+    heading("SUV of the IBSI's reference objects: minimum, median, maximum in the outline")
+    with (data / "suv_dro" / "expected.csv").open(encoding="utf-8") as lines:
+        cases = list(csv.DictReader(lines))
+    rows = []
+    for case in cases:
+        with tempfile.TemporaryDirectory() as folder:
+            with zipfile.ZipFile(data / "suv_dro" / f"{case['object']}.zip") as whole:
+                whole.extractall(folder)
+            catalog = gclnm.scan(folder, progress=False)
+            loaded = gclnm.load(gclnm.pair(catalog, roi="region_1", modality="PT")[0])
+            volume = gclnm.harmonize.harmonize(loaded.image)
+        inside = volume.array[loaded.roi.array]
+        found = (inside.min(), np.median(inside), inside.max())
+        row = {"object": case["object"], "encoding": case["encoding"]}
+        row |= {"expected": "0.20, 1.00, 4.00", "found": ", ".join(f"{value:.4f}" for value in found)}
+        rows.append(row)
+    table(rows)
+
+
 def objects(data: Path) -> None:
     """Every object of the abdominal CT, diffusion, enhanced and raw MR data: loaded, or refused by name."""
     for name in ("abdomen", "enhanced", "dwi", "mr_raw"):
@@ -194,6 +276,8 @@ def main() -> None:
     samples = cohort(data)
     outlines(data, samples)
     pet(data)
+    suv_headers(data)
+    suv_objects(data)
     objects(data)
     parity(samples)
 

@@ -79,8 +79,21 @@ def look_at(sample: Sample, recipe: Recipe) -> Look:
 def _findings(volume: Volume, mask: Mask, voxels: float, recipe: Recipe) -> Iterator[Finding]:
     require_roi(mask.array, PLANES.get(recipe.compute.texture.plane))
     require_finite(volume.array, mask.array, "the image has")
+    yield from _header_findings(volume)
     yield from _grid_findings(volume, voxels, recipe)
     yield from _level_findings(volume, mask, recipe.prepare)
+
+
+def _header_findings(volume: Volume) -> Iterator[Finding]:
+    """What had to be repaired in a header, or contradicts itself there, when SUV was made."""
+    doubts = [doubt for step in volume.history for doubt in step.settings.get("doubts", ())]
+    if doubts:
+        yield Finding(
+            "odd",
+            "doubtful-header",
+            "; ".join(doubts),
+            "Check it: Samples.override(table) states right values, harmonize.pet.strict refuses such files.",
+        )
 
 
 def _grid_findings(volume: Volume, voxels: float, recipe: Recipe) -> Iterator[Finding]:

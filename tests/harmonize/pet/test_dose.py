@@ -83,3 +83,7 @@ def test_a_half_life_of_another_nuclide_is_refused(
 
 def test_a_half_life_that_the_user_gave_counts(found: Callable[..., Any]) -> None:
     assert found(half_life_s=6500.0, overridden="half_life_s").told["half_life_s"] == 6500.0
+
+
+def test_the_first_of_several_injections_counts_and_is_told(repaired: Callable[..., Any]) -> None:
+    repaired("2 injections are listed", injections=2.0)

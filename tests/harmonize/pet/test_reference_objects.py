@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import gclnm
+from gclnm.cohort.look import look_at
 from gclnm.harmonize import harmonize
 
 VERSIONS = (0,), (0,), (0, 1, 2, 4, 5), (0, 2, 3, 4), (0, 1), (0,)
@@ -53,3 +54,16 @@ def test_a_reference_object_gives_features_in_suv(data: Callable[[str], Path], t
     values = gclnm.features(case.image, case.roi, recipe)
     assert values["original_firstorder_Maximum"] == pytest.approx(4.00, abs=0.005)
     assert values["original_firstorder_Median"] == pytest.approx(1.00, abs=0.005)
+
+
+def test_a_plan_shows_what_had_to_be_repaired(data: Callable[[str], Path], tmp_path: Path) -> None:
+    with zipfile.ZipFile(data("suv_dro") / "DRO_3_0.zip") as whole:
+        whole.extractall(tmp_path)
+    samples = gclnm.pair(gclnm.scan(tmp_path, progress=False), roi="region_1", modality="PT")
+    pet = gclnm.Recipe.named("pet")
+    findings = look_at(samples[0], pet).findings
+    doubts = [finding.what for finding in findings if finding.code == "doubtful-header"]
+    assert doubts == ["RadionuclideTotalDose of 368.08 taken as MBq"]
+    (refused,) = look_at(samples[0], pet.with_(harmonize__pet__strict=True)).findings
+    assert refused.severity == "refused"
+    assert "strict settings do not allow" in refused.what

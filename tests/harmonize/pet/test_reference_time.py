@@ -136,6 +136,12 @@ def test_a_dummy_series_time_gives_way_to_several_beds_by_two_ways(found: Found)
     assert minutes(result) == pytest.approx(109.77, abs=1e-3)
 
 
+def test_two_ways_that_rest_on_one_acquisition_time_confirm_nothing(refused: Refusal) -> None:
+    frames = beds(0.0, offset=average)
+    error = refused(series_s=START_S - 1500, decay_factor=str(decay_factor(0.0, 240.0)), **frames)
+    assert "Series Time and Decay Factor disagree by 1500 s" in error.what
+
+
 def test_one_acquisition_time_for_all_beds_computes_nothing_back(found: Found) -> None:
     """GE Discovery ST: the beds begin later than Acquisition Time says."""
     frames = {

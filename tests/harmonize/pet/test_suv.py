@@ -91,6 +91,8 @@ def test_settings_of_a_recipe_reach_the_conversion(good: dict[str, Any]) -> None
 def test_an_impossible_suv_is_told(good: dict[str, Any]) -> None:
     high = Volume(VALUES, GRID, "g/mL", {**good, "units": "GML"})
     assert suv(high).history[-1].note == "highest SUV of 2000: check dose and units"
+    low = Volume(VALUES / 1e6, GRID, "g/mL", {**good, "units": "GML"})
+    assert suv(low).history[-1].note == "highest SUV of 0.002: check dose and units"
 
 
 def test_a_pet_file_without_header_is_refused_and_says_what_a_user_can_state() -> None:

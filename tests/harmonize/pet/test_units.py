@@ -103,7 +103,7 @@ def test_philips_two_ways_are_compared(found: Found) -> None:
     assert good.notes == ()
     odd = found(philips_suv_factor=2.1e-4, philips_activity_factor=0.5, **COUNTS)
     assert odd.factors == (2.1e-4,)
-    assert "-4.8 % of (7053,1000)" in odd.notes[0]
+    assert "-4.8 % of (7053,1000)" in odd.told["doubts"][0]
 
 
 def test_philips_suv_factor_is_not_for_images_without_decay_correction(found: Found) -> None:

@@ -42,7 +42,7 @@ def _ideal(_: float, height_cm: float, sex: str) -> float:
 
 def _surface(weight_kg: float, height_cm: float, _: str) -> float:
     """Du Bois 1916, in cm2."""
-    return 1e4 * 0.007184 * weight_kg**0.425 * height_cm**0.725
+    return float(1e4 * 0.007184 * weight_kg**0.425 * height_cm**0.725)
 
 
 def _weight(weight_kg: float, _height_cm: float, _sex: str) -> float:

@@ -18,8 +18,8 @@ from gclnm.images.volume import Step, Volume
 __all__ = ["SuvFactor", "factor", "suv"]
 
 _QUANTITIES = ("SUVbw", "SUVlbm", "SUVbsa", "SUVibw")
-# The bladder reaches 66 in a reference scan; far above it a dose or a unit is wrong.
-_HIGHEST_SUV = 200.0
+# The bladder reaches 66 in a reference scan, and no scan stays below 0.1: outside, a dose or a unit is wrong.
+_HIGHEST_SUV = (0.1, 200.0)
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,8 @@ def _times(array: NDArray[np.float32], factors: tuple[float, ...]) -> NDArray[np
 
 def _odd(values: NDArray[np.float32]) -> list[str]:
     highest = float(values.max())
-    return [f"highest SUV of {highest:.4g}: check dose and units"] if highest > _HIGHEST_SUV else []
+    low, high = _HIGHEST_SUV
+    return [] if low <= highest <= high else [f"highest SUV of {highest:.4g}: check dose and units"]
 
 
 def _check_image(header: Header) -> None:

@@ -53,6 +53,9 @@ def dose(header: Header) -> float:
         value *= 1e6
     if not low <= value <= high:
         header.refuse(f"RadionuclideTotalDose of {value:g} Bq is not plausible", fix)
+    injections = header.number("injections") or 1.0
+    if injections > 1 and not header.overridden("dose_bq"):
+        header.doubt(f"{injections:.0f} injections are listed: the first one counts", fix)
     header.told["dose_bq"] = value
     return value
 

@@ -54,12 +54,12 @@ OVERRIDES: Mapping[str, Override] = {
         "clock time of the injection (RadiopharmaceuticalStartTime)", "s from midnight", 0.0, 86400.0
     ),
     "reference_clock_s": Override(
-        "clock time that decay is corrected to, for START the begin of the scan",
+        "clock time that decay is corrected to, for START the start of the scan",
         "s from midnight",
         0.0,
         86400.0,
     ),
-    "uptake_min": Override("minutes from the injection to the begin of the scan", "min", 0.0, 14400.0),
+    "uptake_min": Override("minutes from the injection to the start of the scan", "min", 0.0, 14400.0),
     "units": Override("what voxel values are (Units)", words=("BQML", "GML", "CM2ML")),
     "suv_type": Override(
         "kind of SUV (SUVType)", words=("BW", "LBMJAMES128", "LBM", "LBMJANMA", "IBW", "BSA")

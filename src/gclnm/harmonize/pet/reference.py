@@ -168,7 +168,7 @@ def _not_too_early(header: Header, found: dict[str, _Candidate], series_s: float
 
 def _tell(header: Header, taken: _Candidate, found: dict[str, _Candidate]) -> None:
     header.told["reference"] = taken.name
-    others = {c.name: round(c.time_s - taken.time_s, 1) for c in found.values() if c.name != taken.name}
+    others = {c.name: round(c.time_s - taken.time_s, 1) + 0.0 for c in found.values() if c.name != taken.name}
     series_s = header.time("series_s")
     if series_s is not None and taken.name != _SERIES:
         others[_SERIES] = round(series_s - taken.time_s, 1)

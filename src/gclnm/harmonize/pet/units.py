@@ -127,7 +127,7 @@ def _compare_paths(header: Header, suv_factor: float, activity: float) -> None:
         words = (
             f"by (7053,1009) and the dose SUV would be {100 * (other / suv_factor - 1):+.1f} % of (7053,1000)"
         )
-        header.note(words)
+        header.doubt(words, EXPORT)
 
 
 def _check_philips(header: Header, found: Stored) -> None:
