@@ -37,6 +37,11 @@ class Extraction:
         One row per failed sample that is held back because another one has its voxels, grid and
         contour: ``sample_id``, ``same_as`` (the other one), ``patient_id``, ``same_patient_id``,
         ``roi``, ``set``. Passed as ``same_as=`` it links them.
+    same_images
+        One row per sample that this run has computed from the image of another patient, with another
+        contour: ``sample_id``, ``patient_id``, ``roi``, ``same_image_as`` (a sample of the other
+        patient), ``same_patient_id``. Rows of earlier runs are not looked at. Nothing is held back:
+        one person under two ids counts twice until you leave one out.
     seconds
         Wall time.
     commit
@@ -54,6 +59,7 @@ class Extraction:
     skipped: int
     failed: pd.DataFrame
     twins: pd.DataFrame
+    same_images: pd.DataFrame
     seconds: float
     commit: str
     peak_mb: dict[str, float] = field(default_factory=dict)
@@ -84,6 +90,8 @@ class Extraction:
         facts += [("failed", text) for text in self._reasons()]
         if len(self.twins):
             facts.append(("twins", _twins_in_words(self.twins)))
+        if len(self.same_images):
+            facts.append(("images", _same_images_in_words(self.same_images)))
         return [*facts, ("read back", self.code or ".dataset (only in memory: pass store= to keep it)")]
 
     def _rows(self) -> str:
@@ -116,13 +124,25 @@ class Extraction:
 
 def _twins_in_words(twins: pd.DataFrame) -> str:
     """How many samples are held back, and what to do about them."""
-    patients = twins[["patient_id", "same_patient_id"]].drop_duplicates()
-    pairs = [f"{new} = {old}" for new, old in patients.itertuples(index=False)]
-    more = f" and {len(pairs) - 3} more" if len(pairs) > 3 else ""
     return (
         f"{count(len(twins), 'sample has', 'samples have')} the voxels and contour of another one"
-        f" (patients {', '.join(pairs[:3])}{more}). Pass same_as=run.twins to link them."
+        f" ({_pairs(twins)}). Pass same_as=run.twins to link them."
     )
+
+
+def _same_images_in_words(found: pd.DataFrame) -> str:
+    """How many samples have the image of another patient, and what that may mean."""
+    return (
+        f"{count(len(found), 'sample has', 'samples have')} the image of another patient under another"
+        f" contour ({_pairs(found)}): one person may count twice. See .same_images."
+    )
+
+
+def _pairs(found: pd.DataFrame) -> str:
+    patients = found[["patient_id", "same_patient_id"]].drop_duplicates()
+    pairs = [f"{new} = {old}" for new, old in patients.itertuples(index=False)]
+    more = f" and {len(pairs) - 3} more" if len(pairs) > 3 else ""
+    return f"patients {', '.join(pairs[:3])}{more}"
 
 
 def _duration(seconds: float) -> str:
