@@ -16,6 +16,7 @@ from gclnm.cohort.interrupt import CtrlC
 from gclnm.cohort.ledger import Ledger
 from gclnm.cohort.recall import Recall
 from gclnm.cohort.resume import Todo, todo
+from gclnm.cohort.same_images import same_images
 from gclnm.cohort.tasks import (
     Reply,
     Task,
@@ -172,6 +173,7 @@ def extract(
         finally:
             recall.save()
     before = {key: reason for key, reason in work.failed.items() if key not in ledger.recovered}
+    twins = twins_of(rows_to_be, store, name)
     return Extraction(
         store=store,
         name=name,
@@ -179,7 +181,8 @@ def extract(
         done=ledger.done,
         skipped=work.skipped + ledger.unchanged,
         failed=_failures(rows_to_be, ledger.failed, before),
-        twins=twins_of(rows_to_be, store, name),
+        twins=twins,
+        same_images=same_images(rows_to_be, ledger.images, distinct.union(twins["sample_id"])),
         not_made=_not_made(expansion.refused),
         phases=phases_in_words(sample.coords.get("phase") for sample in rows_to_be),
         seconds=time.perf_counter() - started,

@@ -41,6 +41,11 @@ class Extraction:
         What the recipe asks for and no image gives (an energy level outside the pair): ``patient_id``,
         ``roi`` ..., ``code``, ``reason``, ``fix``; ``severity`` is ``"info"`` for images that are no part
         of it.
+    same_images
+        One row per sample that this run has computed from the image of another patient, with another
+        contour: ``sample_id``, ``patient_id``, ``roi``, ``same_image_as`` (a sample of the other
+        patient), ``same_patient_id``. Rows of earlier runs are not looked at. Nothing is held back:
+        one person under two ids counts twice until you leave one out.
     seconds
         Wall time.
     phases
@@ -62,6 +67,7 @@ class Extraction:
     twins: pd.DataFrame
     not_made: pd.DataFrame
     phases: str
+    same_images: pd.DataFrame
     seconds: float
     commit: str
     peak_mb: dict[str, float] = field(default_factory=dict)
@@ -95,6 +101,8 @@ class Extraction:
         facts += [("not made", text) for text in _commonest(lost)]
         if len(self.twins):
             facts.append(("twins", _twins_in_words(self.twins)))
+        if len(self.same_images):
+            facts.append(("images", _same_images_in_words(self.same_images)))
         return [*facts, ("read back", self.code or ".dataset (only in memory: pass store= to keep it)")]
 
     def _rows(self) -> str:
@@ -132,13 +140,25 @@ def _commonest(rows: pd.DataFrame, see: str = ".not_made", most: int = 5) -> lis
 
 def _twins_in_words(twins: pd.DataFrame) -> str:
     """How many samples are held back, and what to do about them."""
-    patients = twins[["patient_id", "same_patient_id"]].drop_duplicates()
-    pairs = [f"{new} = {old}" for new, old in patients.itertuples(index=False)]
-    more = f" and {len(pairs) - 3} more" if len(pairs) > 3 else ""
     return (
         f"{count(len(twins), 'sample has', 'samples have')} the voxels and contour of another one"
-        f" (patients {', '.join(pairs[:3])}{more}). Pass same_as=run.twins to link them."
+        f" ({_pairs(twins)}). Pass same_as=run.twins to link them."
     )
+
+
+def _same_images_in_words(found: pd.DataFrame) -> str:
+    """How many samples have the image of another patient, and what that may mean."""
+    return (
+        f"{count(len(found), 'sample has', 'samples have')} the image of another patient under another"
+        f" contour ({_pairs(found)}): one person may count twice. See .same_images."
+    )
+
+
+def _pairs(found: pd.DataFrame) -> str:
+    patients = found[["patient_id", "same_patient_id"]].drop_duplicates()
+    pairs = [f"{new} = {old}" for new, old in patients.itertuples(index=False)]
+    more = f" and {len(pairs) - 3} more" if len(pairs) > 3 else ""
+    return f"patients {', '.join(pairs[:3])}{more}"
 
 
 def _duration(seconds: float) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gclnm.cohort.commits import Commits
+from gclnm.cohort.same_images import image_of
 from gclnm.counts import count
 from gclnm.errors import EngineError, GclnmError
 from gclnm.schemas.features import check_rows
@@ -61,6 +62,8 @@ class Ledger:
         """Rows of this run, computed or failed, that took the place of earlier ones."""
         self.failed: dict[str, tuple[str, str]] = {}
         """By key: the reason, and what to do about it."""
+        self.images: dict[str, str] = {}
+        """By key: what tells the image of a computed row from others."""
         self.recovered: set[str] = set()
         """Samples that failed before and did not now."""
         self.peak_mb: dict[str, float] = {}
@@ -78,6 +81,8 @@ class Ledger:
         for row in rows:
             if row.status == "failed":
                 self.failed[row.sample_id] = (row.reason, row.fix)
+            elif image := image_of(row.history):
+                self.images[row.sample_id] = image
             self._remember(row.sample_id, row.inputs_sha256)
         same = {row.sample_id for row in rows if self._is_unchanged(row)}
         self.unchanged += len(same.difference(self._work.failed))
