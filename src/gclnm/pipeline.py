@@ -21,7 +21,7 @@ import numpy as np
 from gclnm import vocabulary
 from gclnm.engines import engine
 from gclnm.engines.quantities import measure as quantities
-from gclnm.errors import EngineError, GclnmError, QuantityError
+from gclnm.errors import EngineError, GclnmError, GeometryError, QuantityError
 from gclnm.harmonize import harmonize
 from gclnm.images.inputs import Inputs, mask_parts, volume_parts
 from gclnm.images.load import load_mask, load_volume
@@ -225,11 +225,11 @@ class _Volumes:
 def _row(sample: Sample, recipe: Recipe, volumes: _Volumes, known: str | None, start: float) -> Row:
     inputs = Inputs({})
     try:
-        masks = {role: load_mask(ref, volumes.loaded["image"]) for role, ref in sample.masks.items()}
+        masks, unplaced = _masks(sample, volumes.loaded["image"])
         inputs = Inputs(volumes.parts | mask_parts(masks))
         if inputs.sha256 == known:
             return _with_inputs(_empty(sample, recipe, perf_counter() - start), inputs)
-        case = _on_one_grid(Case(volumes.ready, masks))
+        case = _on_one_grid(Case(volumes.ready, masks, unplaced))
         result = _measure(case, recipe)
     except Exception as error:
         return _with_inputs(_failed(sample, recipe, error, perf_counter() - start), inputs)
@@ -245,6 +245,20 @@ def _row(sample: Sample, recipe: Recipe, volumes: _Volumes, known: str | None, s
         history=_history(case, recipe, result, inputs),
         seconds=perf_counter() - start,
     )
+
+
+def _masks(sample: Sample, image: Volume) -> tuple[dict[str, Mask], dict[str, str]]:
+    """Masks by role, and why others have no place on the image: only that of the ROI must have one."""
+    masks: dict[str, Mask] = {}
+    unplaced: dict[str, str] = {}
+    for role, ref in sample.masks.items():
+        try:
+            masks[role] = load_mask(ref, image)
+        except GeometryError as error:
+            if role == "roi":
+                raise
+            unplaced[role] = error.reason
+    return masks, unplaced
 
 
 def _with_inputs(row: Row, inputs: Inputs) -> Row:
@@ -290,7 +304,7 @@ def _ready(volume: Volume, recipe: Recipe) -> Volume:
 
 
 def _on_one_grid(case: Case) -> Case:
-    return Case(case.volumes, {**case.masks, "roi": onto(case.roi, case.image)})
+    return replace(case, masks={**case.masks, "roi": onto(case.roi, case.image)})
 
 
 def _measure(case: Case, recipe: Recipe) -> Result:
