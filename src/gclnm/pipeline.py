@@ -20,7 +20,7 @@ import numpy as np
 from gclnm import vocabulary
 from gclnm.engines import engine
 from gclnm.engines.quantities import measure as quantities
-from gclnm.errors import EngineError, GclnmError, QuantityError
+from gclnm.errors import EngineError, GclnmError, GeometryError, QuantityError
 from gclnm.harmonize import check_regions, derive
 from gclnm.harmonize.dispatch import awaits_masks, before_masks, with_masks
 from gclnm.images.inputs import Inputs, mask_parts, override_parts, volume_parts
@@ -264,11 +264,11 @@ def ready(loaded: Mapping[str, Volume], sample: Sample, recipe: Recipe) -> dict[
 def _row(sample: Sample, recipe: Recipe, volumes: _Volumes, known: str | None, start: float) -> Row:
     inputs = Inputs({})
     try:
-        masks = {role: load_mask(ref, volumes.loaded["image"]) for role, ref in sample.masks.items()}
+        masks, unplaced = _masks(sample, volumes.loaded["image"])
         inputs = Inputs(volumes.parts | override_parts(sample.overrides) | mask_parts(masks))
         if inputs.sha256 == known:
             return _with_inputs(_empty(sample, recipe, perf_counter() - start), inputs)
-        case = measurable(Case(volumes.ready(sample), masks), recipe)
+        case = measurable(Case(volumes.ready(sample), masks, unplaced), recipe)
         result = _measure(case, recipe)
     except Exception as error:
         return _with_inputs(_failed(sample, recipe, error, perf_counter() - start), inputs)
@@ -284,6 +284,20 @@ def _row(sample: Sample, recipe: Recipe, volumes: _Volumes, known: str | None, s
         history=_history(case, recipe, result, inputs),
         seconds=perf_counter() - start,
     )
+
+
+def _masks(sample: Sample, image: Volume) -> tuple[dict[str, Mask], dict[str, str]]:
+    """Masks by role, and why others have no place on the image: only that of the ROI must have one."""
+    masks: dict[str, Mask] = {}
+    unplaced: dict[str, str] = {}
+    for role, ref in sample.masks.items():
+        try:
+            masks[role] = load_mask(ref, image)
+        except GeometryError as error:
+            if role == "roi":
+                raise
+            unplaced[role] = error.reason
+    return masks, unplaced
 
 
 def _with_inputs(row: Row, inputs: Inputs) -> Row:
@@ -334,11 +348,11 @@ def _accepted(volume: Volume, recipe: Recipe) -> Volume:
 
 def measurable(case: Case, recipe: Recipe) -> Case:
     """The case with its ROI on the image's grid, and the image in the quantity that is measured."""
-    masks = {**case.masks, "roi": onto(case.roi, case.image)}
+    case = replace(case, masks={**case.masks, "roi": onto(case.roi, case.image)})
     if not recipe.quantity:
-        return Case(case.volumes, masks)
-    image = _accepted(with_masks(case.image, recipe.harmonize, masks), recipe)
-    return Case({**case.volumes, "image": image}, masks)
+        return case
+    image = _accepted(with_masks(case.image, recipe.harmonize, case.masks), recipe)
+    return replace(case, volumes={**case.volumes, "image": image})
 
 
 def _measure(case: Case, recipe: Recipe) -> Result:

@@ -132,10 +132,19 @@ class Sample:
 
 @dataclass(frozen=True)
 class Case:
-    """What an engine gets: volumes and masks by role, each on its native grid."""
+    """What an engine gets: volumes and masks by role, each on its native grid.
+
+    Parameters
+    ----------
+    volumes, masks
+        By role.
+    unplaced
+        Roles whose mask cannot be brought to the image, and why.
+    """
 
     volumes: Mapping[str, Volume]
     masks: Mapping[str, Mask]
+    unplaced: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def image(self) -> Volume:

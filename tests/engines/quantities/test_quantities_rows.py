@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 import gclnm
-from gclnm import vocabulary
+from gclnm import pipeline, vocabulary
 from gclnm.engines.quantities import Quantities
-from gclnm.errors import RecipeError
+from gclnm.errors import GeometryError, RecipeError
 from gclnm.harmonize import harmonize
-from gclnm.images import Geometry, Mask, Volume
+from gclnm.images import Geometry, Mask, MaskRef, Volume
 from gclnm.images.load import load
 from gclnm.pipeline import features, run
 from gclnm.recipe import Recipe
@@ -151,6 +151,26 @@ def test_an_roi_of_another_role_reaches_the_row(thigh) -> None:
         f"the ROI of role liver and the one measured share {shared} voxels": ["native_pet_SUVmaxToLiver"]
     }
     check_rows([row], SMALL.features, SMALL.diagnostics, *vocabulary.bounds(SMALL.features))
+
+
+def test_a_liver_that_is_not_on_the_image_does_not_cost_the_row(thigh, monkeypatch) -> None:
+    genuine = pipeline.load_mask
+
+    def outside(ref: MaskRef, volume: Volume) -> Mask:
+        if ref == thigh[0].masks["liver"]:
+            raise GeometryError("the ROI lies outside the image", where="a file", code="mask-outside-image")
+        return genuine(ref, volume)
+
+    monkeypatch.setattr(pipeline, "load_mask", outside)
+    (row,) = run(list(thigh), SMALL)
+    found = dict(zip(SMALL.features, row.values, strict=True))
+    assert row.status == "ok"
+    assert found["native_pet_SUVmax"] == pytest.approx(7.91067, rel=1e-6)
+    assert json.loads(row.history)["notes"] == {
+        "the ROI of role liver cannot be used: mask-outside-image: the ROI lies outside the image": [
+            "native_pet_SUVmaxToLiver"
+        ]
+    }
 
 
 def test_a_store_keeps_and_explains_them(thigh) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gclnm.engines.base import Result
@@ -9,12 +10,12 @@ from gclnm.engines.quantities import adc, pet, spectral
 from gclnm.engines.quantities.settings import ACCEPTS
 from gclnm.engines.regions import require_finite, require_voxel
 from gclnm.errors import QuantityError
-from gclnm.images.sample import Case
 from gclnm.prepare.grid import onto
 
 if TYPE_CHECKING:
     from gclnm.engines.quantities.measured import Measured
     from gclnm.engines.quantities.settings import Quantities
+    from gclnm.images.sample import Case
 
 __all__ = ["run"]
 
@@ -48,7 +49,7 @@ def run(case: Case, settings: Quantities) -> Result:
     --------
     >>> import numpy as np
     >>> from gclnm.engines.quantities import Quantities
-    >>> from gclnm.images import Geometry, Mask, Volume
+    >>> from gclnm.images import Case, Geometry, Mask, Volume
     >>> grid = Geometry(size=(4, 4, 4), spacing_mm=(4.0, 4.0, 4.0))
     >>> suv = Volume(np.full(grid.shape, 5.0), grid, quantity="SUVbw")
     >>> case = Case({"image": suv}, {"roi": Mask(np.ones(grid.shape), grid)})
@@ -58,7 +59,7 @@ def run(case: Case, settings: Quantities) -> Result:
     result = Result({})
     if not settings.chosen:
         return result
-    case = Case(case.volumes, {**case.masks, "roi": onto(case.roi, case.image)})
+    case = replace(case, masks={**case.masks, "roi": onto(case.roi, case.image)})
     require_voxel(case.roi.array)
     require_finite(case.image.array, case.roi.array, "the image has")
     for family, names in settings.chosen.items():

@@ -75,14 +75,17 @@ def reference(case: Case, tissue: str, roles: tuple[str, ...]) -> Reference:
     >>> reference(case, "blood", ("blood", "aorta")).missing
     'no ROI of role blood or aorta is paired'
     """
-    present = [role for role in roles if role in case.masks]
+    present = [role for role in roles if role in case.masks or role in case.unplaced]
     if not present:
         return Reference(tissue, missing=f"no ROI of role {' or '.join(roles)} is paired")
     if len(present) > 1:
         return Reference(tissue, missing=f"ROIs of roles {' and '.join(present)} are paired: leave one out")
-    words = f"the ROI of role {present[0]}"
+    role = present[0]
+    words = f"the ROI of role {role}"
+    if role in case.unplaced:
+        return Reference(tissue, missing=f"{words} cannot be used: {case.unplaced[role]}")
     try:
-        mask = onto(case.masks[present[0]], case.image)
+        mask = onto(case.masks[role], case.image)
     except GeometryError as error:
         return Reference(tissue, missing=f"{words} cannot be used: {error.reason}")
     found = Reference(tissue, voxels=mask.n_voxels, steps=mask.history)
