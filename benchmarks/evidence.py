@@ -14,6 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import evidence_ct
 import numpy as np
 import pandas as pd
 
@@ -195,6 +196,8 @@ def main() -> None:
     outlines(data, samples)
     pet(data)
     objects(data)
+    heading("CT: phase, HU, spectral headers, coefficients")
+    table(evidence_ct.rows(data))
     parity(samples)
 
 
