@@ -23,6 +23,7 @@ from gclnm.images.dicom.elements import Groups
 from gclnm.images.dicom.quantity import frame_scale
 
 Row = dict[str, object]
+VENDORS = {"SIEMENS": "Siemens", "GE MEDICAL SYSTEMS": "GE"}
 
 
 def row(vendor: str, quantity: str, case: str, expected: object, found: object) -> Row:
@@ -47,9 +48,7 @@ def abdomen(data: Path) -> Iterator[Row]:
     """Phase and HU range of the abdominal series."""
     expected = json.loads((data / "abdomen" / "expected.json").read_text())
     for case, told in expected.items():
-        vendor = (
-            str(told["header"]["Manufacturer"]).split()[0].title() if told["header"]["Manufacturer"] else ""
-        )
+        vendor = VENDORS.get(told["header"]["Manufacturer"], "not stated")
         low, high = told["rescaled_min_max"]
         volume = harmonize(gclnm.read_series(data / "abdomen" / case))
         found = f"{volume.array.min():g} ... {volume.array.max():g}"
