@@ -18,6 +18,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
+import evidence_ct
 import numpy as np
 import pandas as pd
 from pydicom.dataset import Dataset
@@ -279,6 +280,8 @@ def main() -> None:
     suv_headers(data)
     suv_objects(data)
     objects(data)
+    heading("CT: phase, HU, spectral headers, coefficients")
+    table(evidence_ct.rows(data))
     parity(samples)
 
 
