@@ -15,7 +15,8 @@ __all__ = ["harmonize"]
 def harmonize(volume: Volume, settings: HarmonizeSettings | None = None) -> Volume:
     """Bring a volume to the quantity that its modality is measured in.
 
-    CT must be in HU; PET becomes SUVbw; MR and maps keep what they are.
+    CT must be in HU; PET becomes SUVbw; ADC maps are in 1e-6 mm2/s; MR signal and other maps keep what they
+    are.
 
     Parameters
     ----------
@@ -32,7 +33,8 @@ def harmonize(volume: Volume, settings: HarmonizeSettings | None = None) -> Volu
     Raises
     ------
     QuantityError
-        Voxels are not numbers or all equal; CT that is not HU; PET whose SUV would need a guess.
+        Voxels are not numbers or all equal; CT that is not HU; PET whose SUV would need a guess;
+        an ADC map whose unit nothing tells.
 
     Examples
     --------
@@ -49,7 +51,7 @@ def harmonize(volume: Volume, settings: HarmonizeSettings | None = None) -> Volu
     if modality == "PT":
         return pet.suv(volume)
     if modality == "MR":
-        return mr.as_stored(volume)
+        return mr.standard_units(volume)
     return volume
 
 

@@ -18,13 +18,13 @@ from gclnm.images.dicom.elements import (
     text,
     words,
 )
-from gclnm.images.dicom.frames import field_strength_t
+from gclnm.images.dicom.frames import FrameHeader, field_strength_t
 from gclnm.images.dicom.objects import modality_of, sop_class_of
 
 if TYPE_CHECKING:
     from gclnm.images.volume import Fact
 
-__all__ = ["pet_facts", "scanner_facts", "slice_facts"]
+__all__ = ["mr_facts", "pet_facts", "scanner_facts", "slice_facts"]
 
 _DAY_S = 86400.0
 
@@ -42,6 +42,25 @@ def scanner_facts(dataset: Dataset) -> dict[str, Fact]:
     if field is not None:
         facts["field_strength_t"] = field
     return facts
+
+
+def mr_facts(headers: Sequence[FrameHeader]) -> dict[str, Fact]:
+    """When an MR volume was begun, seconds from midnight: of its acquisition, else of its content.
+
+    Examples
+    --------
+    >>> mr_facts([FrameHeader(acquisition_time="20200131103000.500000"), FrameHeader()])
+    {'acquisition_first_s': 37800.5}
+    >>> mr_facts([FrameHeader(content_time="102551.000000")])
+    {'acquisition_first_s': 37551.0}
+    """
+    for name in ("acquisition_time", "content_time"):
+        clocks = [re.search(r"(\d{6}\.\d+)$", str(getattr(header, name))) for header in headers]
+        seconds = [seconds_of_day(clock[1]) for clock in clocks if clock]
+        known = [value for value in seconds if value is not None]
+        if known:
+            return {"acquisition_first_s": min(known)}
+    return {}
 
 
 def slice_facts(dataset: Dataset) -> dict[str, Fact]:

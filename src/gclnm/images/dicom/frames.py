@@ -28,6 +28,7 @@ from gclnm.images.dicom.elements import (
 from gclnm.images.dicom.frametypes import FrameKind, frame_kind
 from gclnm.images.dicom.objects import ENHANCED, modality_of, sop_class_of
 from gclnm.images.dicom.sequence import MrSequence, mr_sequence
+from gclnm.images.dicom.tiles import tiling
 
 __all__ = ["FrameHeader", "Plane", "field_strength_t", "frame_headers", "kind_of", "mapped_unit", "plane_of"]
 
@@ -53,7 +54,8 @@ class Plane:
 class FrameHeader(Plane):
     """What the header says of one frame; millimetres, LPS, ms, tesla, keV, s/mm2.
 
-    ``frame`` is None in single-frame files, else its number from 0. Values a header lacks are None or
+    ``frame`` is None in single-frame files, else its number from 0; so are tiles numbered. ``tiles`` names
+    a packing whose places the header does not give. Values a header lacks are None or
     ``""``. ``kind`` is a name of :data:`gclnm.images.dicom.frametypes.KINDS`. ``birth_digest`` is keyed by
     the reader's salt and empty without one; a patient's name is never read.
     """
@@ -112,10 +114,13 @@ class FrameHeader(Plane):
 
 
 def frame_headers(dataset: Dataset, file: str = "", *, salt: bytes = b"") -> tuple[FrameHeader, ...]:
-    """One header for each frame of a CT, MR or PET object; one for an object of a single-frame class."""
+    """One header for each frame of a CT, MR or PET object; one for an object of a single-frame class.
+
+    A picture of tiles (Siemens mosaic, UIH VFRAME) has one for each tile.
+    """
     common = _common(dataset, file, salt)
     if common.sop_class not in ENHANCED:
-        return (_frame(Groups(dataset), common, None),)
+        return _tiles(dataset, _frame(Groups(dataset), common, None))
     return tuple(_frame(groups, common, index) for index, groups in enumerate(Groups.of(dataset)))
 
 
@@ -177,7 +182,6 @@ def _frame(groups: Groups, common: FrameHeader, index: int | None) -> FrameHeade
         **plane,
         frame=index,
         tilt=as_number(groups.get("CTAcquisitionDetailsSequence", "GantryDetectorTilt")),
-        tiles=_tiles(dataset, image_type) if mr else "",
         kind=kind,
         image_type=image_type,
         b_value=weighting.value if weighting else None,
@@ -309,12 +313,15 @@ def _contrast(dataset: Dataset) -> str:
     return next((agent for agent in agents if agent), "")
 
 
-def _tiles(dataset: Dataset, image_type: tuple[str, ...]) -> str:
-    """How a whole volume is packed into one frame, if it is."""
-    if "MOSAIC" in image_type:
-        return "mosaic"
-    packed = as_number(private(dataset, 0x0065, "Image Private Header", 0x50)) or 0
-    return "vframe" if "VFRAME" in image_type or packed > 1 else ""
+def _tiles(dataset: Dataset, frame: FrameHeader) -> tuple[FrameHeader, ...]:
+    """The frame itself, or one for each tile where a whole volume is packed into it."""
+    tiled = tiling(dataset) if frame.modality == "MR" and frame.n_frames == 1 else None
+    if tiled is None:
+        return (frame,)
+    if not tiled.positions:
+        return (replace(frame, tiles=tiled.kind),)
+    one = replace(frame, rows=tiled.rows, columns=tiled.columns, n_frames=len(tiled.positions))
+    return tuple(replace(one, frame=k, position=place) for k, place in enumerate(tiled.positions))
 
 
 def _energy(groups: Groups) -> float | None:

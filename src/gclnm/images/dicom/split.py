@@ -66,7 +66,8 @@ def _with_implied_b(frames: Frames) -> Frames:
     weighted = any(not same_b(f.b_nominal or 0.0, 0.0) for f in frames if f.kind in signal)
     result = []
     for frame in frames:
-        if frame.kind not in signal or not (weighted or frame.sequence == "DWI" or frame.b_source == "text"):
+        diffusion = weighted or frame.sequence == "DWI" or frame.b_source == "text"
+        if frame.kind not in signal or (frame.b_nominal is not None and not diffusion):
             frame = replace(frame, b_value=None, b_nominal=None, b_source="", b_direction=())
         elif weighted and frame.b_nominal is None:
             frame = replace(frame, b_value=0.0, b_nominal=0.0, b_source="implied")
