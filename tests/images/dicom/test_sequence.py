@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pydicom
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -202,6 +203,25 @@ def test_every_diffusion_series_is_dwi_and_its_map_adc(data):
     assert set(volumes[~maps]["sequence"]) == {"DWI"}
     assert volumes[~maps]["b_value_s_mm2"].notna().all()
     assert volumes[maps]["b_value_s_mm2"].isna().all()
+
+
+def test_a_ge_series_with_biased_b_values_is_read_from_file_to_table(data, tmp_path):
+    for file in sorted((data("dwi") / "ge_signa_pioneer").glob("*.dcm")):
+        dataset = pydicom.dcmread(file)
+        b = int(dataset[0x0043, 0x1039].value[0])
+        dataset[0x0043, 0x1039].value = [b + 10**9 if b else 0, 8, 0, 0]
+        if "DiffusionBValue" in dataset:
+            del dataset.DiffusionBValue
+        dataset.save_as(tmp_path / file.name)
+    volumes = gclnm.scan(tmp_path, progress=False).volumes
+    assert sorted(set(volumes["b_value_s_mm2"])) == [0, 1000]
+    assert set(volumes["b_value_source"]) == {"ge"}
+    assert set(volumes["sequence"]) == {"DWI"}
+
+
+def test_ge_zero_on_a_t1_is_no_b_value(data):
+    volumes = gclnm.scan(data("mr_raw") / "brain_t1_ge_pioneer_3T", progress=False).volumes
+    assert volumes["b_value_s_mm2"].isna().all()
 
 
 def test_other_modalities_have_no_sequence():

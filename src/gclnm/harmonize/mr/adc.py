@@ -20,6 +20,7 @@ __all__ = ["AdcSettings", "fit_adc", "trace"]
 _NOT_NEGATIVE = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 # Below this difference ln S has no slope to speak of.
 LEAST_SPREAD = 50.0
+LEAST_ADC = 1e-9
 # Signal of air is Rayleigh-distributed: its mean is 1.253 sigma (Gudbjartsson and Patz 1995).
 _SIGMAS = 3.0 / 1.253
 CORNER = 1 / 12
@@ -169,6 +170,7 @@ def _fitted(signal: NDArray[Any], b_values: NDArray[np.float64], noise: float) -
     mean_b, mean_log = (weights * b).sum(axis=0) / total, (weights * logs).sum(axis=0) / total
     spread = (weights * (b - mean_b) ** 2).sum(axis=0)
     fall = -(weights * (b - mean_b) * (logs - mean_log)).sum(axis=0)
-    known = (counts.sum(axis=0) >= 2) & (fall > 0) & (spread > 0)
+    # Equal signals fall by a rounding error.
+    known = (counts.sum(axis=0) >= 2) & (fall > LEAST_ADC * spread)
     adc = np.divide(fall, spread, out=np.zeros_like(fall), where=known)
     return np.asarray(adc * 1e6, dtype=np.float32)

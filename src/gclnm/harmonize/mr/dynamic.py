@@ -75,13 +75,12 @@ def relative_enhancement(post: Volume, pre: Volume) -> Volume:
 def _pair(post: Volume, pre: Volume, wanted: str) -> list[np.ndarray[tuple[int, ...], np.dtype[np.float32]]]:
     require_signal_alike([post, pre], wanted)
     later, earlier = (volume.facts.get("acquisition_first_s") for volume in (post, pre))
-    if isinstance(later, float) and isinstance(earlier, float):
-        # A study may cross midnight: half a day apart is the other way round.
-        if -HALF_DAY_S < later - earlier < 0:
-            raise QuantityError(
-                f"{wanted}: the image after contrast agent was acquired {earlier - later:.0f} s before the"
-                " other",
-                fix="Exchange them.",
-                code="time-order",
-            )
+    timed = isinstance(later, float) and isinstance(earlier, float)
+    # A study may cross midnight: half a day apart is the other way round.
+    if timed and -HALF_DAY_S < later - earlier < 0:
+        raise QuantityError(
+            f"{wanted}: the image after contrast agent was acquired {earlier - later:.0f} s before the other",
+            fix="Exchange them.",
+            code="time-order",
+        )
     return signal_arrays([post, pre])

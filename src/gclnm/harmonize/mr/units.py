@@ -88,6 +88,6 @@ def _refused(unit: str, median: float) -> QuantityError:
     said = f"is not in {unit} as it says" if unit else "states no unit and fits none"
     return QuantityError(
         f"the ADC map {said}: the median of its voxels above 0 is {median:.3g}",
-        fix=f"Supply the unit (override column unit: {', '.join(_FACTORS)}), or fit the ADC anew from the DWI.",
+        fix=f"Supply its unit ({', '.join(_FACTORS)}) as override, or fit the ADC anew from the DWI.",
         code="adc-unit",
     )

@@ -30,7 +30,7 @@ from gclnm.images.dicom.objects import ENHANCED, modality_of, sop_class_of
 from gclnm.images.dicom.sequence import MrSequence, mr_sequence
 from gclnm.images.dicom.tiles import tiling
 
-__all__ = ["FrameHeader", "Plane", "field_strength_t", "frame_headers", "kind_of", "mapped_unit", "plane_of"]
+__all__ = ["FrameHeader", "Plane", "field_class", "field_strength_t", "frame_headers", "kind_of", "mapped_unit", "plane_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -264,25 +264,33 @@ def _rescale_type(groups: Groups) -> str:
 FIELDS_T = {1.0: (0.9, 1.1), 1.5: (1.3, 1.6), 3.0: (2.7, 3.2), 7.0: (6.5, 7.5)}
 
 
+def field_class(tesla: float) -> float:
+    """The class of a magnet: 1.0, 1.5, 3.0 or 7.0 T; other strengths as they are.
+
+    Examples
+    --------
+    >>> field_class(2.89), field_class(1.494), field_class(0.55)
+    (3.0, 1.5, 0.55)
+    """
+    return next((field for field, (low, high) in FIELDS_T.items() if low <= tesla <= high), tesla)
+
+
 def field_strength_t(dataset: Dataset) -> float | None:
     """Magnetic field strength in tesla, as the class of the magnet: 1.0, 1.5, 3.0 or 7.0; others as written.
 
     Examples
     --------
     >>> header = Dataset()
-    >>> for written in (2.89, 15000, 0.55):
-    ...     header.MagneticFieldStrength = written
-    ...     field_strength_t(header)
-    3.0
+    >>> header.MagneticFieldStrength = 15000
+    >>> field_strength_t(header)
     1.5
-    0.55
     """
     value = number(dataset, "MagneticFieldStrength")
     if value is None or value <= 0:
         return None
     # Old GE systems write gauss.
     value = value / 10_000 if value > 100 else value
-    return next((field for field, (low, high) in FIELDS_T.items() if low <= value <= high), value)
+    return field_class(value)
 
 
 def _exactly(count: int, value: Any) -> tuple[float, ...] | None:

@@ -109,9 +109,7 @@ MATERIAL_NAME = re.compile(
     r"|z.?eff|effective\s*z|\belectron density\b|\brhoz\b|\bvnc\b|^uric acid$",
     re.IGNORECASE,
 )
-ADC_NAME = re.compile(
-    r"(?<![a-z])[de]?adc(?![a-z])|apparent.diffusion|表观扩散|表观弥散", re.IGNORECASE
-)
+ADC_NAME = re.compile(r"(?<![a-z])[de]?adc(?![a-z])|apparent.diffusion|表观扩散|表观弥散", re.IGNORECASE)
 SCOUT_NAME = re.compile(r"\b(?:scout|topogram|surview|localizer)\b|定位", re.IGNORECASE)
 
 
