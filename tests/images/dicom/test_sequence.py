@@ -27,6 +27,11 @@ def header(**elements: Any) -> Dataset:
     return dataset
 
 
+def with_class(dataset: Dataset) -> Dataset:
+    dataset.SOPClassUID = "1.2.840.10008.5.1.4.1.1.4"
+    return dataset
+
+
 def spin(te: float, tr: float, **more: Any) -> Dataset:
     return header(ScanningSequence="SE", EchoTime=te, RepetitionTime=tr, **more)
 
@@ -108,6 +113,39 @@ def test_words_and_numbers_that_contradict_each_other_are_unknown_and_both_are_k
 def test_a_description_counts_before_the_protocol_of_the_examination():
     dataset = spin(90, 4000, SeriesDescription="AX T2", ProtocolName="T1 brain")
     assert mr_sequence(Groups(dataset), "image").source == "timing+words"
+
+
+@pytest.mark.parametrize(
+    ("elements", "expected"),
+    [
+        ({"SeriesDescription": "ax b800"}, "DWI"),
+        ({"SeriesDescription": "b 12 T2"}, "T2"),
+        ({"SequenceName": "*ep_b0"}, "DWI"),
+        ({"SequenceName": "*epfid2d1_64"}, "unknown"),
+    ],
+)
+def test_a_b_value_in_words_is_evidence_where_it_weights_or_the_readout_is_echo_planar(elements, expected):
+    dataset = spin(90, 4000, **elements)
+    assert frame_headers(with_class(dataset))[0].sequence == expected
+
+
+def test_a_zero_of_ge_on_an_echo_planar_series_is_no_diffusion():
+    dataset = with_class(header(ScanningSequence=["EP", "GR"], EchoTime=30, RepetitionTime=2000))
+    dataset.add_new((0x0043, 0x0010), "LO", "GEMS_PARM_01")
+    dataset.add_new((0x0043, 0x1039), "IS", [0, 2**30, 0, 0])
+    assert frame_headers(dataset)[0].sequence == "unknown"
+
+
+@pytest.mark.parametrize("charset", ["GB18030", "ISO_IR 192"])
+def test_chinese_words_are_read_in_their_character_set(charset, tmp_path):
+    dataset = with_class(header(SpecificCharacterSet=charset, SeriesDescription="轴位T2压脂"))
+    dataset.file_meta = pydicom.dataset.FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.1"
+    dataset.SOPInstanceUID = "1.2.3"
+    dataset.save_as(tmp_path / "one.dcm", enforce_file_format=True)
+    stored = pydicom.dcmread(tmp_path / "one.dcm")
+    (frame,) = frame_headers(stored)
+    assert (frame.sequence, frame.sequence_source) == ("T2-FS", "words")
 
 
 def test_an_adc_map_is_one_although_it_carries_a_b_value():
