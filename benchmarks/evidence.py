@@ -4,8 +4,8 @@
 
 Prints a table a topic, in Markdown: the sarcoma cohort end to end, voxel counts of its 48 outlines
 against the consensus of the IBSI's nine teams, PET against published SUV volumes, the SUV of every
-vendor's header and of the IBSI's reference objects, every CT and MR object of the reference data, and
-feature values against pyradiomics called directly.
+vendor's header and of the IBSI's reference objects, every CT and MR object of the reference data, what CT
+and MR series are against what is known of them, and feature values against pyradiomics called directly.
 """
 
 from __future__ import annotations
@@ -226,6 +226,73 @@ def _loaded(ref: gclnm.VolumeRef) -> str:
     return f"{volume.array.shape}, {volume.quantity} {volume.array.min():g} ... {volume.array.max():g}"
 
 
+def mr(data: Path) -> None:
+    """b-values in every dialect, sequence, field strength and ADC against what is known of each MR series."""
+    import json
+
+    heading("MR: what is known of each series, and what is found")
+    rows: list[dict[str, object]] = []
+    expected = json.loads((data / "dwi" / "expected.json").read_text())
+    for case, known in expected.items():
+        volumes = gclnm.scan(data / "dwi" / case, progress=False).volumes
+        b = volumes["b_value_s_mm2"].dropna()
+        levels = {round(float(f["b_value"]), 3) for f in known["files"] if f["b_value"] is not None}
+        row = {"vendor": known["vendor"], "case": case}
+        rows.append(row | _compared("b-values, s/mm2", levels, {round(float(value), 3) for value in b}))
+        maps = volumes["b_value_s_mm2"].isna()
+        rows.append(row | _compared("sequence", {"DWI"}, set(volumes[~maps]["sequence"])))
+        if maps.any():
+            rows.append(row | _compared("sequence of the map", {"ADC"}, set(volumes[maps]["sequence"])))
+        field = {float(known["header"]["MagneticFieldStrength"])}
+        rows.append(row | _compared("field, T", field, set(volumes["field_strength_t"])))
+    for case, known in json.loads((data / "mr_raw" / "expected.json").read_text()).items():
+        volumes = gclnm.scan(data / "mr_raw" / case, progress=False).volumes
+        row = {"vendor": known["header"]["Manufacturer"].split()[0], "case": case}
+        said = known["expected_sequence"].split()[0].rstrip(",")
+        rows.append(row | _compared("sequence", {said}, set(volumes["sequence"])))
+        field = float(known["header"]["MagneticFieldStrength"])
+        field = {field / 1e4 if field > 100 else field}
+        rows.append(row | _compared("field, T", field, set(volumes["field_strength_t"])))
+    table([*rows, *_biased_b(data), _adc_ratio(data)])
+
+
+def _compared(quantity: str, expected: set[object], found: set[object]) -> dict[str, object]:
+    shown = [
+        ", ".join(f"{v:g}" if isinstance(v, float) else str(v) for v in sorted(s)) for s in (expected, found)
+    ]
+    return {"quantity": quantity, "expected": shown[0], "found": shown[1], "equal": expected == found}
+
+
+def _biased_b(data: Path) -> list[dict[str, object]]:
+    """A GE series with 10^9 added to b, made of one without."""
+    import pydicom
+
+    with tempfile.TemporaryDirectory() as folder:
+        for file in sorted((data / "dwi" / "ge_signa_pioneer").glob("*.dcm")):
+            dataset = pydicom.dcmread(file)
+            dataset.pop("DiffusionBValue", None)
+            if dataset[0x0043, 0x1039].value[0]:
+                dataset[0x0043, 0x1039].value = [1000001000, 8, 0, 0]
+            dataset.save_as(Path(folder) / file.name)
+        found = set(gclnm.scan(folder, progress=False).volumes["b_value_s_mm2"])
+    row = {"vendor": "GE", "case": "made: b + 1,000,000,000"}
+    return [row | _compared("b-values, s/mm2", {0.0, 1000.0}, found)]
+
+
+def _adc_ratio(data: Path) -> dict[str, object]:
+    """Our fit against the scanner's own map."""
+    from gclnm.harmonize.mr import fit_adc
+
+    files = [data / "dwi" / "siemens_xa30_enhanced" / f"{k:03d}.dcm" for k in (0, 4, 3)]
+    plain, weighted, stored = (gclnm.read_series(file) for file in files)
+    ours = fit_adc({0.0: plain, 2500.0: weighted}).array
+    theirs = gclnm.harmonize.harmonize(stored).array
+    tissue = (plain.array > 200) & (weighted.array > 5) & (theirs > 0)
+    ratio = f"{np.median(theirs[tissue]) / np.median(ours[tissue]):.3f}"
+    row = {"vendor": "Siemens", "case": "siemens_xa30_enhanced", "quantity": "scanner's ADC / ours, medians"}
+    return row | {"expected": "0.997", "found": ratio, "equal": ratio == "0.997"}
+
+
 def parity(samples: gclnm.Samples) -> None:
     """Feature values against pyradiomics called directly on the same image and mask."""
     import logging
@@ -282,6 +349,7 @@ def main() -> None:
     objects(data)
     heading("CT: phase, HU, spectral headers, coefficients")
     table(evidence_ct.rows(data))
+    mr(data)
     parity(samples)
 
 

@@ -82,6 +82,20 @@ def test_a_query_may_use_a_variable_of_the_callers(samples):
     assert len(samples.exclude("patient_id in @wanted", "withdrawn")) == 3
 
 
+def test_a_query_may_name_values_and_a_field_strength_is_that_of_its_class(samples):
+    fields = iter([1.5, 3.0] * len(samples))
+    mixed = samples.assign(field_strength_t=lambda row: next(fields))
+    for asked in (3.0, 3, 2.89):
+        found = mixed.query(field_strength_t=asked)
+        assert set(found.table["field_strength_t"]) == {3.0}
+    first = mixed.table["patient_id"].iloc[0]
+    both = mixed.query("field_strength_t > 1", patient_id=first, field_strength_t=1.5)
+    assert set(both.table["patient_id"]) == {first}
+    assert set(both.table["field_strength_t"]) == {1.5}
+    with pytest.raises(InputError, match="column"):
+        mixed.query(field_strength=3.0)
+
+
 def test_a_misspelt_column_shows_the_nearest(samples):
     with pytest.raises(InputError, match="Nearest: modality") as error:
         samples.query("modalty == 'CT'")

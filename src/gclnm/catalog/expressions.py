@@ -6,7 +6,7 @@ import difflib
 import io
 import tokenize
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import pandas as pd
@@ -14,8 +14,9 @@ import pandas as pd
 from gclnm.catalog.cells import text
 from gclnm.catalog.pairing.build import usual_modality
 from gclnm.errors import InputError
+from gclnm.images.dicom.frames import field_class
 
-__all__ = ["rows_where", "texts_quoted", "unknown_column", "values_there"]
+__all__ = ["rows_where", "texts_quoted", "unknown_column", "values_there", "with_values"]
 
 COMPARISONS = frozenset(("==", "!=", "in"))
 VALUES_SHOWN = 6
@@ -52,6 +53,21 @@ def rows_where(table: pd.DataFrame, expression: str, *, level: int = 0) -> list[
     except Exception as error:  # pandas raises whatever its parser, or the values, happen to raise
         raise _not_understood(expression, type(error).__name__) from None
     return [int(position) for position in chosen.index]
+
+
+def with_values(expression: str, coordinates: Mapping[str, str | float]) -> str:
+    """An expression with the further condition that columns have these values.
+
+    Examples
+    --------
+    >>> with_values("b_value > 100 or phase == 'native'", {"modality": "MR", "field_strength_t": 2.89})
+    "(b_value > 100 or phase == 'native') and modality == 'MR' and field_strength_t == 3.0"
+    """
+    parts = [f"({expression})"] if expression else []
+    for name, value in coordinates.items():
+        as_class = name == "field_strength_t" and isinstance(value, int | float)
+        parts.append(f"{name} == {field_class(float(value)) if as_class else value!r}")
+    return " and ".join(parts) if coordinates else expression
 
 
 def unknown_column(name: str, columns: Collection[str], *, where: str = "") -> InputError:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
 import pandas as pd
 
 from gclnm.catalog import choose, show
-from gclnm.catalog.expressions import rows_where, values_there
+from gclnm.catalog.expressions import rows_where, values_there, with_values
 from gclnm.catalog.pairing.build import NUMBERS, TEXTS, not_made_row, recoordinated, unpaired_table
 from gclnm.errors import InputError
 from gclnm.images.sample import Coordinate, Sample
@@ -140,10 +140,11 @@ class Samples(Sequence[Sample]):
         record["volume_id"] = image.volume_id if image else ""
         return record
 
-    def query(self, expression: str) -> Samples:
+    def query(self, expression: str = "", **coordinates: str | float) -> Samples:
         """The samples whose row of ``.table`` fulfils an expression of ``DataFrame.query``.
 
-        Text columns compare as text: ``patient_id == 12`` is ``patient_id == '12'``. ``@name`` is a
+        ``query(modality="MR", field_strength_t=3.0)`` asks for coordinates of these values; a field
+        strength is that of its class (2.89 T is 3.0 T). Both ways may be combined. Text columns compare as text: ``patient_id == 12`` is ``patient_id == '12'``. ``@name`` is a
         variable of yours; ``modality == 'PET'`` finds ``PT``. Where none fulfils it a note names the
         values that there are. The expression is run by pandas: do not take one from a stranger.
 
@@ -152,6 +153,7 @@ class Samples(Sequence[Sample]):
         InputError
             When a column is unknown (with the nearest name) or the expression is not understood.
         """
+        expression = with_values(expression, coordinates)
         found = self._keep(rows_where(self._table, expression, level=1))
         if len(found) or not len(self):
             return found

@@ -20,8 +20,9 @@ def harmonize(
 ) -> Volume:
     """Bring a volume to the quantity that its modality is measured in.
 
-    CT must be in HU; iodine maps become mg/mL; PET becomes SUVbw, or the SUV that the settings name; MR signal
-    is bias-corrected and normalized where the settings ask for it; other maps keep what they are.
+    CT must be in HU; iodine maps become mg/mL; PET becomes SUVbw, or the SUV that the settings name; ADC maps are
+    in 1e-6 mm2/s; MR signal is bias-corrected and normalized where the settings ask for it; other maps keep
+    what they are.
 
     Parameters
     ----------
@@ -42,8 +43,8 @@ def harmonize(
     Raises
     ------
     QuantityError
-        Voxels are not numbers or all equal; CT that is not HU; PET whose SUV would need a guess; MR that
-        the settings do not apply to.
+        Voxels are not numbers or all equal; CT that is not HU; PET whose SUV would need a guess; an ADC map
+        whose unit nothing tells; MR that the settings do not apply to.
 
     Examples
     --------
@@ -65,8 +66,10 @@ def before_masks(volume: Volume, settings: HarmonizeSettings) -> Volume:
         return _ct(volume, settings)
     if modality == "PT":
         return pet.suv(volume, settings.pet)
-    if modality == "MR" and settings.mr.n4 is not None and not _done(volume, "n4", "normalize"):
-        return mr.n4(volume, settings.mr.n4)
+    if modality == "MR":
+        volume = mr.standard_units(volume)
+        if settings.mr.n4 is not None and not _done(volume, "n4", "normalize"):
+            return mr.n4(volume, settings.mr.n4)
     return volume
 
 

@@ -45,7 +45,12 @@ VOLUMES = Table(
         Column("kvp", "float", "Tube voltage, kV.", nullable=True),
         Column("kernel", "str", "Convolution kernel."),
         Column("slice_thickness_mm", "float", "Slice thickness as written, mm.", nullable=True),
-        Column("field_strength_t", "float", "Magnetic field strength, tesla: 1.0, 1.5, 3.0, 7.0 or as written.", nullable=True),
+        Column(
+            "field_strength_t",
+            "float",
+            "Field strength, tesla: 1.0, 1.5, 3.0, 7.0, else as written.",
+            nullable=True,
+        ),
         Column("te_ms", "float", "Echo time, ms.", nullable=True),
         Column("tr_ms", "float", "Repetition time, ms.", nullable=True),
         Column("flip_angle_deg", "float", "Flip angle, degrees.", nullable=True),

@@ -48,8 +48,8 @@ def test_the_sarcoma_cohort_has_48_volumes_and_48_regions(data):
         ("ge_signa_pioneer_mb", {0: 1, 1000: 1}),
         ("philips_achieva_dstream", {0: 2, 2000: 4}),
         ("canon_galan_v60", {0: 3, 1500: 6}),
-        ("uih_umr770_vframe", {1.252: 1, 928.289: 2}),
-        ("siemens_prisma_mosaic", {0: 1, 1000: 2}),
+        ("uih_umr770_vframe", {1.252: 20, 928.289: 40}),
+        ("siemens_prisma_mosaic", {0: 25, 1000: 50}),
     ],
 )
 def test_b_values_of_classic_dialects(dwi, folder, levels):
@@ -80,12 +80,12 @@ def test_b_values_of_siemens_enhanced_frames(dwi):
     assert trace["b_value_s_mm2"] == 2500
 
 
-def test_tiled_diffusion_is_recognised_and_not_read_as_one_slice(dwi):
-    for folder, flag in (("siemens_prisma_mosaic", "mosaic"), ("uih_umr770_vframe", "vframe")):
+def test_tiled_diffusion_is_read_as_volumes(dwi):
+    for folder, slices in (("siemens_prisma_mosaic", 25), ("uih_umr770_vframe", 20)):
         table = rows(dwi, folder)
-        assert set(table["flags"]) == {flag}
-        assert not table["usable"].any()
-        assert table["reason"].str.contains("tiles").all()
+        assert set(table["n_slices"]) == {slices}
+        assert set(table["flags"]) == {""}
+        assert table["usable"].all()
 
 
 def test_dynamic_series_without_temporal_tags_split_by_time(mr_raw):
@@ -140,6 +140,8 @@ def test_every_case_of_the_expectations_is_in_the_catalog(data, folder):
             int(shape.split("x")[0]) if shape.count("x") == 2 else 1
             for shape in facts["shape"] * (len(facts["files"]) if len(facts["shape"]) == 1 else 1)
         )
+        # A picture of tiles is as many slices.
+        frames *= {"siemens_prisma_mosaic": 25, "uih_umr770_vframe": 20}.get(case, 1)
         assert slices == frames, case
         assert found.problems.query("severity == 'error'").empty, case
     assert catalog.problems.query("severity == 'error'").empty

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pydicom
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,6 +24,11 @@ def header(**elements: Any) -> Dataset:
     dataset.Modality = "MR"
     for keyword, value in elements.items():
         setattr(dataset, keyword, value)
+    return dataset
+
+
+def with_class(dataset: Dataset) -> Dataset:
+    dataset.SOPClassUID = "1.2.840.10008.5.1.4.1.1.4"
     return dataset
 
 
@@ -107,6 +113,39 @@ def test_words_and_numbers_that_contradict_each_other_are_unknown_and_both_are_k
 def test_a_description_counts_before_the_protocol_of_the_examination():
     dataset = spin(90, 4000, SeriesDescription="AX T2", ProtocolName="T1 brain")
     assert mr_sequence(Groups(dataset), "image").source == "timing+words"
+
+
+@pytest.mark.parametrize(
+    ("elements", "expected"),
+    [
+        ({"SeriesDescription": "ax b800"}, "DWI"),
+        ({"SeriesDescription": "b 12 T2"}, "T2"),
+        ({"SequenceName": "*ep_b0"}, "DWI"),
+        ({"SequenceName": "*epfid2d1_64"}, "unknown"),
+    ],
+)
+def test_a_b_value_in_words_is_evidence_where_it_weights_or_the_readout_is_echo_planar(elements, expected):
+    dataset = spin(90, 4000, **elements)
+    assert frame_headers(with_class(dataset))[0].sequence == expected
+
+
+def test_a_zero_of_ge_on_an_echo_planar_series_is_no_diffusion():
+    dataset = with_class(header(ScanningSequence=["EP", "GR"], EchoTime=30, RepetitionTime=2000))
+    dataset.add_new((0x0043, 0x0010), "LO", "GEMS_PARM_01")
+    dataset.add_new((0x0043, 0x1039), "IS", [0, 2**30, 0, 0])
+    assert frame_headers(dataset)[0].sequence == "unknown"
+
+
+@pytest.mark.parametrize("charset", ["GB18030", "ISO_IR 192"])
+def test_chinese_words_are_read_in_their_character_set(charset, tmp_path):
+    dataset = with_class(header(SpecificCharacterSet=charset, SeriesDescription="轴位T2压脂"))
+    dataset.file_meta = pydicom.dataset.FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.1"
+    dataset.SOPInstanceUID = "1.2.3"
+    dataset.save_as(tmp_path / "one.dcm", enforce_file_format=True)
+    stored = pydicom.dcmread(tmp_path / "one.dcm")
+    (frame,) = frame_headers(stored)
+    assert (frame.sequence, frame.sequence_source) == ("T2-FS", "words")
 
 
 def test_an_adc_map_is_one_although_it_carries_a_b_value():
@@ -202,6 +241,25 @@ def test_every_diffusion_series_is_dwi_and_its_map_adc(data):
     assert set(volumes[~maps]["sequence"]) == {"DWI"}
     assert volumes[~maps]["b_value_s_mm2"].notna().all()
     assert volumes[maps]["b_value_s_mm2"].isna().all()
+
+
+def test_a_ge_series_with_biased_b_values_is_read_from_file_to_table(data, tmp_path):
+    for file in sorted((data("dwi") / "ge_signa_pioneer").glob("*.dcm")):
+        dataset = pydicom.dcmread(file)
+        b = int(dataset[0x0043, 0x1039].value[0])
+        dataset[0x0043, 0x1039].value = [b + 10**9 if b else 0, 8, 0, 0]
+        if "DiffusionBValue" in dataset:
+            del dataset.DiffusionBValue
+        dataset.save_as(tmp_path / file.name)
+    volumes = gclnm.scan(tmp_path, progress=False).volumes
+    assert sorted(set(volumes["b_value_s_mm2"])) == [0, 1000]
+    assert set(volumes["b_value_source"]) == {"ge"}
+    assert set(volumes["sequence"]) == {"DWI"}
+
+
+def test_ge_zero_on_a_t1_is_no_b_value(data):
+    volumes = gclnm.scan(data("mr_raw") / "brain_t1_ge_pioneer_3T", progress=False).volumes
+    assert volumes["b_value_s_mm2"].isna().all()
 
 
 def test_other_modalities_have_no_sequence():

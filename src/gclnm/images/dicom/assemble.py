@@ -17,7 +17,7 @@ from gclnm.images.sample import VolumeRef
 __all__ = ["TILED", "Assembled", "assemble", "distinct", "series_key"]
 
 MILD_TILT_DEG = 0.1
-TILED = "each file holds a whole volume as tiles of one image, which is not supported"
+TILED = "each file holds a whole volume as tiles of one image, and does not say where each lies"
 
 
 @dataclass(frozen=True)

@@ -30,8 +30,9 @@ from gclnm.images.dicom.frametypes import FrameKind, frame_kind
 from gclnm.images.dicom.objects import ENHANCED, modality_of, sop_class_of
 from gclnm.images.dicom.phase import phase_evidence
 from gclnm.images.dicom.sequence import MrSequence, mr_sequence
+from gclnm.images.dicom.tiles import tiling
 
-__all__ = ["FrameHeader", "Plane", "field_strength_t", "frame_headers", "kind_of", "mapped_unit", "plane_of"]
+__all__ = ["FrameHeader", "Plane", "field_class", "field_strength_t", "frame_headers", "kind_of", "mapped_unit", "plane_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,10 +56,11 @@ class Plane:
 class FrameHeader(Plane):
     """What the header says of one frame; millimetres, LPS, ms, tesla, keV, s/mm2.
 
-    ``frame`` is None in single-frame files, else its number from 0. Values a header lacks are None or
-    ``""``. ``spectral``, ``material`` and ``unit`` are as in :class:`gclnm.images.dicom.energy.Spectral`, the
-    evidence of the contrast phase as in :class:`gclnm.images.dicom.phase.PhaseEvidence`. ``kind`` is a name
-    of :data:`gclnm.images.dicom.frametypes.KINDS`. ``birth_digest`` is keyed by the reader's salt and empty
+    ``frame`` is None in single-frame files, else its number from 0; so are tiles numbered. ``tiles`` names
+    a packing whose places the header does not give. Values a header lacks are None or ``""``. ``spectral``,
+    ``material`` and ``unit`` are as in :class:`gclnm.images.dicom.energy.Spectral`, the evidence of the
+    contrast phase as in :class:`gclnm.images.dicom.phase.PhaseEvidence`. ``kind`` is a name of
+    :data:`gclnm.images.dicom.frametypes.KINDS`. ``birth_digest`` is keyed by the reader's salt and empty
     without one; a patient's name is never read.
     """
 
@@ -123,10 +125,13 @@ class FrameHeader(Plane):
 
 
 def frame_headers(dataset: Dataset, file: str = "", *, salt: bytes = b"") -> tuple[FrameHeader, ...]:
-    """One header for each frame of a CT, MR or PET object; one for an object of a single-frame class."""
+    """One header for each frame of a CT, MR or PET object; one for an object of a single-frame class.
+
+    A picture of tiles (Siemens mosaic, UIH VFRAME) has one for each tile.
+    """
     common = _common(dataset, file, salt)
     if common.sop_class not in ENHANCED:
-        return (_frame(Groups(dataset), common, None),)
+        return _tiles(dataset, _frame(Groups(dataset), common, None))
     return tuple(_frame(groups, common, index) for index, groups in enumerate(Groups.of(dataset)))
 
 
@@ -188,7 +193,6 @@ def _frame(groups: Groups, common: FrameHeader, index: int | None) -> FrameHeade
         **plane,
         frame=index,
         tilt=as_number(groups.get("CTAcquisitionDetailsSequence", "GantryDetectorTilt")),
-        tiles=_tiles(dataset, image_type) if mr else "",
         kind=kind,
         image_type=image_type,
         b_value=weighting.value if weighting else None,
@@ -271,25 +275,33 @@ def _rescale_type(groups: Groups) -> str:
 FIELDS_T = {1.0: (0.9, 1.1), 1.5: (1.3, 1.6), 3.0: (2.7, 3.2), 7.0: (6.5, 7.5)}
 
 
+def field_class(tesla: float) -> float:
+    """The class of a magnet: 1.0, 1.5, 3.0 or 7.0 T; other strengths as they are.
+
+    Examples
+    --------
+    >>> field_class(2.89), field_class(1.494), field_class(0.55)
+    (3.0, 1.5, 0.55)
+    """
+    return next((field for field, (low, high) in FIELDS_T.items() if low <= tesla <= high), tesla)
+
+
 def field_strength_t(dataset: Dataset) -> float | None:
     """Magnetic field strength in tesla, as the class of the magnet: 1.0, 1.5, 3.0 or 7.0; others as written.
 
     Examples
     --------
     >>> header = Dataset()
-    >>> for written in (2.89, 15000, 0.55):
-    ...     header.MagneticFieldStrength = written
-    ...     field_strength_t(header)
-    3.0
+    >>> header.MagneticFieldStrength = 15000
+    >>> field_strength_t(header)
     1.5
-    0.55
     """
     value = number(dataset, "MagneticFieldStrength")
     if value is None or value <= 0:
         return None
     # Old GE systems write gauss.
     value = value / 10_000 if value > 100 else value
-    return next((field for field, (low, high) in FIELDS_T.items() if low <= value <= high), value)
+    return field_class(value)
 
 
 def _exactly(count: int, value: Any) -> tuple[float, ...] | None:
@@ -320,12 +332,15 @@ def _contrast(dataset: Dataset) -> str:
     return next((agent for agent in agents if agent), "")
 
 
-def _tiles(dataset: Dataset, image_type: tuple[str, ...]) -> str:
-    """How a whole volume is packed into one frame, if it is."""
-    if "MOSAIC" in image_type:
-        return "mosaic"
-    packed = as_number(private(dataset, 0x0065, "Image Private Header", 0x50)) or 0
-    return "vframe" if "VFRAME" in image_type or packed > 1 else ""
+def _tiles(dataset: Dataset, frame: FrameHeader) -> tuple[FrameHeader, ...]:
+    """The frame itself, or one for each tile where a whole volume is packed into it."""
+    tiled = tiling(dataset) if frame.modality == "MR" and frame.n_frames == 1 else None
+    if tiled is None:
+        return (frame,)
+    if not tiled.positions:
+        return (replace(frame, tiles=tiled.kind),)
+    one = replace(frame, rows=tiled.rows, columns=tiled.columns, n_frames=len(tiled.positions))
+    return tuple(replace(one, frame=k, position=place) for k, place in enumerate(tiled.positions))
 
 
 def _ct(groups: Groups) -> dict[str, Any]:

@@ -106,9 +106,7 @@ COMPLEX = {"PHASE": "phase", "REAL": "real", "IMAGINARY": "imaginary"}
 GE_RAW = {1: "phase", 2: "real", 3: "imaginary"}
 NOT_HU = frozenset({"MGML", "Z_EFF", "ED", "EDW", "PCT", "OD"})
 RESCALE = re.compile(r"^(?:10\^(-?\d+)\s+)?(\S+)$")
-ADC_NAME = re.compile(
-    r"(?<![a-z])[de]?adc(?![a-z])|apparent.diffusion|表观扩散|表观弥散", re.IGNORECASE
-)
+ADC_NAME = re.compile(r"(?<![a-z])[de]?adc(?![a-z])|apparent.diffusion|表观扩散|表观弥散", re.IGNORECASE)
 SCOUT_NAME = re.compile(r"\b(?:scout|topogram|surview|localizer)\b|定位", re.IGNORECASE)
 BOLUS_NAME = re.compile(
     r"\b(?:pre)?monitoring\b|\bsmart\s*prep\b|\bbolus\s*track|\btest\s*bolus\b|小剂量|监测", re.IGNORECASE

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pydicom.dataset import Dataset
 
 from gclnm.errors import QuantityError
-from gclnm.images.dicom.elements import Groups, number, text
+from gclnm.images.dicom.elements import Groups, as_number, number, private, text
 from gclnm.images.dicom.frames import kind_of, mapped_unit
 from gclnm.images.dicom.objects import modality_of
 from gclnm.images.volume import UNKNOWN
@@ -66,12 +67,17 @@ _UNIT_IN_NAME = re.compile(r"\[(?P<unit>[^\]*]+)\*?\]\s*$")
 
 @dataclass(frozen=True)
 class Scale:
-    """How one frame's stored values become ``quantity``: ``slope * stored + intercept``."""
+    """How one frame's stored values become ``quantity``: ``slope * stored + intercept``.
+
+    Signal in arbitrary units divided by ``signal`` compares between frames and series of one examination
+    (Philips); None where the vendor states no such scale.
+    """
 
     slope: float
     intercept: float
     quantity: str
     rule: str
+    signal: float | None = None
 
 
 def frame_scale(groups: Groups, where: str = "") -> Scale:
@@ -91,11 +97,28 @@ def frame_scale(groups: Groups, where: str = "") -> Scale:
         return scale
     mapped = _real_world_scale(groups, where)
     if mapped is None:
-        return scale
+        signal = modality == "MR" and scale.quantity == "arbitrary"
+        return replace(scale, signal=_signal_scale(groups, scale.slope)) if signal else scale
     if mapped.quantity == "HU" and modality == "CT" and kind_of(groups, modality).name in _CT_MAPS:
         # A map of water or calcium in HU is no CT image.
         return replace(mapped, quantity="modified HU")
     return mapped
+
+
+def _signal_scale(groups: Groups, slope: float) -> float | None:
+    """Philips: displayed values are those of the receiver times Rescale Slope and its own Scale Slope.
+
+    Source: Chenevert et al., Translational Oncology 7 (2014) 65-71, doi 10.1593/tlo.13811.
+    """
+    creator = "Philips MR Imaging DD 001"
+    for level in groups.levels():
+        own = as_number(private(level, 0x2005, creator, 0x0E))
+        listed = private(level, 0x2005, "Philips MR Imaging DD 005", 0x0F)
+        if own is None and isinstance(listed, Sequence) and listed and isinstance(listed[0], Dataset):
+            own = as_number(private(listed[0], 0x2005, creator, 0x0E))
+        if own:
+            return slope * own
+    return None
 
 
 def _rescale(groups: Groups, modality: str, where: str) -> Scale:

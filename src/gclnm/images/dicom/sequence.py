@@ -181,9 +181,9 @@ def _diffusion(
         return "b-value"
     if kind == "trace" or "DIFFUSION" in types or _contrast(groups) == "DWI":
         return "image type"
-    if pulses.family == "EP" and (named in ("DWI", "ADC") or (b is not None and b.source == "text")):
-        return "words"
-    return ""
+    written = b.nominal if b is not None and b.source == "text" else None
+    echo_planar = pulses.family == "EP" and (named in ("DWI", "ADC") or written is not None)
+    return "words" if echo_planar or (written or 0.0) >= 50 else ""
 
 
 def _contrast(groups: Groups) -> str:

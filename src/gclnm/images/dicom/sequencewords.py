@@ -48,7 +48,9 @@ _FAT = _any(
 _IN_PHASE = _any(rf"{_START}(?:IN ?PHASE|IP|INPH){_END}", "同相位|正相位")
 _OPPOSED = _any(rf"{_START}(?:OUT ?(?:OF ?)?PHASE|OPP\w* ?(?:PHASE)?|OP|OOP){_END}", "反相位|去相位")
 _POST = _any(
-    rf"\+ ?C{_END}", rf"{_START}(?:POST|GD|GAD\w*|CE|C\+|ENHANCED|CONTRAST){_END}", "增强|动脉期|门脉期|延迟期"
+    rf"\+ ?C{_END}",
+    rf"{_START}(?:POST|GD|GAD\w*|CE|C\+|ENHANCED|CONTRAST){_END}",
+    "增强|动脉期|门脉期|延迟期",
 )
 _PRE = _any(
     rf"{_START}(?:PRE|NATIVE|PLAIN|UNENHANCED|NON ?CONTRAST|NON ?ENHANCED){_END}", rf"{_START}W ?O{_END}"

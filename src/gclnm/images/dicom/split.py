@@ -63,15 +63,18 @@ def _with_implied_b(frames: Frames) -> Frames:
     Vendors write b = 0 on series of any kind: alone it is no evidence of diffusion.
     """
     signal = ("image", "trace")
-    weighted = any(not same_b(f.b_nominal or 0.0, 0.0) for f in frames if f.kind in signal)
+    weights = [f for f in frames if f.kind in signal and not same_b(f.b_nominal or 0.0, 0.0)]
+    stated = any(f.b_source != "text" for f in weights)
+    weighted = stated or any(f.sequence == "DWI" for f in weights)
     result = []
     for frame in frames:
-        if frame.kind not in signal or not (weighted or frame.sequence == "DWI" or frame.b_source == "text"):
+        diffusion = weighted or frame.sequence == "DWI"
+        if frame.kind not in signal or (frame.b_nominal is not None and not diffusion):
             frame = replace(frame, b_value=None, b_nominal=None, b_source="", b_direction=())
         elif weighted and frame.b_nominal is None:
             frame = replace(frame, b_value=0.0, b_nominal=0.0, b_source="implied")
         if weighted and frame.kind in signal:
-            frame = replace(frame, sequence="DWI", sequence_source="b-value")
+            frame = replace(frame, sequence="DWI", sequence_source="b-value" if stated else "words")
         result.append(frame)
     return result
 

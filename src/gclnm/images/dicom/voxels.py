@@ -15,13 +15,15 @@ from gclnm.errors import QuantityError, ReadError
 from gclnm.images.air import AIR_HU, clamp, clamped
 from gclnm.images.dicom.assemble import TILED
 from gclnm.images.dicom.elements import Groups, frame_count
-from gclnm.images.dicom.facts import scanner_facts, spectral_facts
+from gclnm.images.dicom.facts import mr_facts, scanner_facts, spectral_facts
 from gclnm.images.dicom.files import quiet, read_dataset
 from gclnm.images.dicom.frames import FrameHeader, frame_headers
+from gclnm.images.dicom.objects import modality_of
 from gclnm.images.dicom.petfacts import pet_facts, slice_facts
 from gclnm.images.dicom.pixels import padding_values, stored_frames
 from gclnm.images.dicom.quantity import Scale, frame_scale
 from gclnm.images.dicom.stack import stack
+from gclnm.images.dicom.tiles import Tiling, tiling
 from gclnm.images.geometry import Geometry
 from gclnm.images.sample import VolumeRef
 from gclnm.images.volume import Fact, Step, Volume
@@ -41,6 +43,7 @@ class _Counts:
     below_air: int = 0
     doubtful_padding: int = 0
     scales: Counter[Scale] = field(default_factory=Counter)
+    signal: list[float | None] = field(default_factory=list)
     syntaxes: set[str] = field(default_factory=set)
 
 
@@ -66,16 +69,21 @@ def load_dicom(ref: VolumeRef) -> Volume:
     for dataset, frames, path in _objects(ref):
         counts.syntaxes.add(dataset.file_meta.TransferSyntaxUID.name)
         groups, known = Groups.of(dataset), frame_headers(dataset, path)
-        facts = facts or scanner_facts(dataset) | spectral_facts(groups[frames[0]])
+        facts = facts or scanner_facts(dataset) | spectral_facts(groups[frames[0] if len(groups) > 1 else 0])
         if facts["modality"] == "PT":
             pet.append(slice_facts(dataset))
-        for array, frame in zip(stored_frames(dataset, frames, path), frames, strict=True):
+        for array, frame in zip(_arrays(dataset, frames, path), frames, strict=True):
             headers.append(known[frame if len(known) > 1 else 0])
-            slices.append(_measured(array, groups[frame], path, counts))
+            slices.append(_measured(array, groups[frame if len(groups) > 1 else 0], path, counts))
     geometry, order, notes = _grid(headers, where)
     quantity = _one_quantity(counts, where)
     if pet:
         facts |= pet_facts([pet[index] for index in order] if len(pet) == len(order) else pet)
+    signal = _on_one_scale(slices, [counts.signal[k] for k in order], order, where)
+    if signal is not None:
+        facts["signal_scale"] = signal
+    if facts["modality"] == "MR":
+        facts |= mr_facts(headers)
     if not geometry.frame_uid and notes:
         facts["geometry_assumed"] = True
     return Volume(
@@ -91,14 +99,32 @@ def _objects(ref: VolumeRef) -> Iterator[tuple[Dataset, list[int], str]]:
     """Datasets of the volume with the frames to take from each."""
     for path in ref.files:
         dataset = read_dataset(path)
-        frames = list(ref.frames) if len(ref.files) == 1 and ref.frames else range(frame_count(dataset))
+        tiled = _tiling(dataset)
+        count = len(tiled.positions) if tiled else frame_count(dataset)
+        frames = list(ref.frames) if len(ref.files) == 1 and ref.frames else range(count)
         yield dataset, list(frames), path
+
+
+def _tiling(dataset: Dataset) -> Tiling | None:
+    """Tiles whose places are known: each is a frame."""
+    tiled = tiling(dataset) if modality_of(dataset) == "MR" and frame_count(dataset) == 1 else None
+    return tiled if tiled and tiled.positions else None
+
+
+def _arrays(dataset: Dataset, frames: Sequence[int], where: str) -> NDArray[Any]:
+    """Stored values of frames, or of tiles of the one frame."""
+    tiled = _tiling(dataset)
+    if tiled is None:
+        return stored_frames(dataset, frames, where)
+    slices: NDArray[Any] = tiled.cut(stored_frames(dataset, (0,), where)[0])[list(frames)]
+    return slices
 
 
 def _measured(stored: NDArray[Any], groups: Groups, where: str, counts: _Counts) -> NDArray[np.float32]:
     """One frame in its quantity, padding set to air (CT) or zero."""
     scale = frame_scale(groups, where)
     counts.scales[scale] += 1
+    counts.signal.append(scale.signal)
     values = stored * np.float64(scale.slope) + scale.intercept
     padded = _padding(stored, groups.dataset, scale, counts)
     if padded is not None:
@@ -149,6 +175,25 @@ def _grid(headers: Sequence[FrameHeader], where: str) -> tuple[Geometry, list[in
     return found.geometry(where), found.order, note
 
 
+def _on_one_scale(
+    slices: list[NDArray[np.float32]], signal: Sequence[float | None], order: Sequence[int], where: str
+) -> float | None:
+    """Bring slices of several signal scales to that of the first; returns it."""
+    if len(set(signal)) == 1:
+        return signal[0]
+    first, known = signal[0], [scale for scale in signal if scale is not None]
+    if first is None or len(known) < len(signal):
+        raise QuantityError(
+            "some slices state the scale of their signal (2005,100E), and some do not",
+            where=where,
+            fix="Export the whole series again from the scanner's own archive.",
+            code="mixed-scales",
+        )
+    for index, scale in zip(order, known, strict=True):
+        slices[index] = slices[index] * np.float32(first / scale)
+    return first
+
+
 def _stacked(slices: list[NDArray[np.float32]], order: Sequence[int]) -> NDArray[np.float32]:
     """Slices in their order; each is let go as it is copied, so that memory holds the volume once."""
     array = np.empty((len(slices), *slices[0].shape), dtype=np.float32)
@@ -188,6 +233,10 @@ def _history(ref: VolumeRef, counts: _Counts, quantity: str, notes: str) -> tupl
             "; ".join(sorted({scale.rule for scale in counts.scales})),
         ),
     ]
+    if len(set(counts.signal)) > 1:
+        scales = sorted({scale for scale in counts.signal if scale is not None})
+        told = {"different": len(scales), "scale": [scales[0], scales[-1]]}
+        steps.append(Step("signal scale", told, "slices of several scales brought to the first one's"))
     fill = AIR_HU if quantity == "HU" else 0.0
     if counts.padded:
         steps.append(Step("padding", {"voxels": counts.padded, "set_to": fill}, "on stored values"))

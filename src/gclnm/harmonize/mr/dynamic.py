@@ -1,0 +1,86 @@
+"""What contrast agent changed: difference and relative enhancement of two time points."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gclnm.errors import QuantityError
+from gclnm.harmonize.mr.together import require_signal_alike, signal_arrays
+from gclnm.images.volume import Step, Volume
+
+__all__ = ["relative_enhancement", "subtract"]
+
+HALF_DAY_S = 43200.0
+
+
+def subtract(post: Volume, pre: Volume) -> Volume:
+    """Signal after contrast agent less signal before, in the units of ``post``.
+
+    Parameters
+    ----------
+    post, pre
+        On one grid, signal as acquired.
+
+    Raises
+    ------
+    QuantityError
+        Code ``time-order``: ``post`` was acquired before ``pre``. Code ``not-signal``: maps, or signal
+        that was corrected or normalized for itself.
+    GeometryError
+        Code ``other-grid``.
+
+    Examples
+    --------
+    >>> from gclnm.images import Geometry
+    >>> grid = Geometry(size=(2, 1, 1), spacing_mm=(1.0, 1.0, 1.0))
+    >>> pre, post = (Volume(np.array([[row]]), grid) for row in ([10.0, 20.0], [30.0, 15.0]))
+    >>> subtract(post, pre).array.tolist()
+    [[[20.0, -5.0]]]
+    """
+    after, before = _pair(post, pre, "a subtraction")
+    return post.with_(Step("subtraction", note="after less before contrast agent"), array=after - before)
+
+
+def relative_enhancement(post: Volume, pre: Volume) -> Volume:
+    """Gain of signal by contrast agent, in percent of the signal before: ``100 (post - pre) / pre``.
+
+    Where the signal before is not above 0 it is 0, and counted in the history.
+
+    Parameters
+    ----------
+    post, pre
+        On one grid, signal as acquired.
+
+    Raises
+    ------
+    QuantityError, GeometryError
+        As :func:`subtract`.
+
+    Examples
+    --------
+    >>> from gclnm.images import Geometry
+    >>> grid = Geometry(size=(2, 1, 1), spacing_mm=(1.0, 1.0, 1.0))
+    >>> pre, post = (Volume(np.array([[row]]), grid) for row in ([10.0, 0.0], [30.0, 15.0]))
+    >>> found = relative_enhancement(post, pre)
+    >>> found.array.tolist(), found.quantity, found.history[-1].settings["without_value"]
+    ([[[200.0, 0.0]]], '%', 1)
+    """
+    after, before = _pair(post, pre, "a relative enhancement")
+    known = before > 0
+    gain = np.divide(after - before, before, out=np.zeros_like(after), where=known) * np.float32(100)
+    told = {"without_value": int(known.size - np.count_nonzero(known))}
+    return post.with_(Step("enhancement", told, "percent of signal before"), array=gain, quantity="%")
+
+
+def _pair(post: Volume, pre: Volume, wanted: str) -> list[np.ndarray[tuple[int, ...], np.dtype[np.float32]]]:
+    require_signal_alike([post, pre], wanted)
+    later, earlier = (volume.facts.get("acquisition_first_s") for volume in (post, pre))
+    timed = isinstance(later, float) and isinstance(earlier, float)
+    # A study may cross midnight: half a day apart is the other way round.
+    if timed and -HALF_DAY_S < later - earlier < 0:
+        raise QuantityError(
+            f"{wanted}: the image after contrast agent was acquired {earlier - later:.0f} s before the other",
+            fix="Exchange them.",
+            code="time-order",
+        )
+    return signal_arrays([post, pre])

@@ -1,0 +1,93 @@
+"""ADC maps in one unit, whatever their header says or leaves out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from gclnm.errors import QuantityError
+from gclnm.images.volume import Step, Volume
+
+__all__ = ["ADC_UNIT", "standard_units"]
+
+ADC_UNIT = "1e-6 mm2/s"
+# What values in a unit have to be multiplied with.
+_FACTORS: Mapping[str, float] = {ADC_UNIT: 1.0, "1e-3 mm2/s": 1e3, "mm2/s": 1e6}
+# Median of a body's ADC in 1e-6 mm2/s: from fat and bone to free water.
+_PLAUSIBLE = (300.0, 3500.0)
+_UNSTATED = "ADC, unit unknown"
+SAMPLE = 1_000_000
+
+
+def standard_units(volume: Volume) -> Volume:
+    """An MR volume with its ADC in 1e-6 mm2/s; signal and other maps as they are.
+
+    The unit is, in this order: what the user supplied (fact ``unit``); the unit of the real-world value
+    map; and where there is neither, as in most vendors' files, the one in which the median of the voxels
+    above 0 lies between 300 and 3500 x 1e-6 mm2/s. The ranges of the three units in use do not overlap.
+    A stated unit in which the median is not plausible is refused: some exports scale the values and keep
+    the unit.
+
+    Raises
+    ------
+    QuantityError
+        Code ``adc-unit``: no unit fits, or the stated one does not.
+
+    Examples
+    --------
+    >>> from gclnm.images import Geometry
+    >>> grid = Geometry(size=(3, 1, 1), spacing_mm=(1.0, 1.0, 1.0))
+    >>> values = np.array([[[0.0, 0.001, 0.0012]]])
+    >>> found = standard_units(Volume(values, grid, quantity="ADC, unit unknown"))
+    >>> found.quantity, round(float(found.array.max())), found.history[-1].note
+    ('1e-6 mm2/s', 1200, 'unit mm2/s by the range of the values')
+    """
+    named = volume.quantity
+    if named != _UNSTATED and named not in _FACTORS:
+        return volume
+    if any(step.name == "adc" for step in volume.history):
+        return volume
+    median = _median(volume)
+    supplied = volume.facts.get("unit") if "unit" in _overridden(volume) else None
+    if isinstance(supplied, str) and supplied in _FACTORS:
+        unit, source = supplied, "supplied by the user"
+    elif named in _FACTORS:
+        unit, source = named, "stated in the header"
+    else:
+        unit, source = _by_range(median), "by the range of the values"
+    if not _fits(median, unit):
+        raise _refused(unit, median)
+    factor = _FACTORS[unit]
+    values = volume.array if factor == 1.0 else volume.array * np.float32(factor)
+    told = {"median": float(f"{median:.6g}"), "factor": factor}
+    return volume.with_(Step("adc unit", told, f"unit {unit} {source}"), array=values, quantity=ADC_UNIT)
+
+
+def _overridden(volume: Volume) -> list[str]:
+    return str(volume.facts.get("overridden") or "").split(";")
+
+
+def _median(volume: Volume) -> float:
+    """Median of the voxels above 0: scanners write 0 where there is no value."""
+    values = volume.array.ravel()
+    values = values[:: max(1, values.size // SAMPLE)]
+    values = values[values > 0]
+    return float(np.median(values)) if values.size else 0.0
+
+
+def _fits(median: float, unit: str) -> bool:
+    return unit in _FACTORS and _PLAUSIBLE[0] <= median * _FACTORS[unit] <= _PLAUSIBLE[1]
+
+
+def _by_range(median: float) -> str:
+    return next((unit for unit in _FACTORS if _fits(median, unit)), "")
+
+
+def _refused(unit: str, median: float) -> QuantityError:
+    said = f"is not in {unit} as it says" if unit else "states no unit and fits none"
+    return QuantityError(
+        f"the ADC map {said}: the median of its voxels above 0 is {median:.3g}",
+        fix=f"Supply its unit ({', '.join(_FACTORS)}) as override, or fit the ADC anew from the DWI.",
+        code="adc-unit",
+    )

@@ -1,0 +1,216 @@
+"""ADC maps: fitted, against closed forms and a scanner's own map; and brought to one unit."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import gclnm
+from gclnm.errors import GclnmError, GeometryError, QuantityError
+from gclnm.harmonize import harmonize
+from gclnm.harmonize.mr import AdcSettings, fit_adc, standard_units, trace
+from gclnm.images import Geometry, Step, Volume
+from gclnm.images.load import load_volume
+
+SIZE = (24, 24, 2)
+GRID = Geometry(size=SIZE, spacing_mm=(1.0, 1.0, 5.0))
+SHAPE = SIZE[::-1]
+
+
+def body(values: object) -> np.ndarray:
+    """Tissue in the middle, air in the corners."""
+    array = np.zeros(SHAPE)
+    array[:, 4:20, 4:20] = values
+    return array
+
+
+def signal(b: float, adc: object = 1e-3, **facts: object) -> Volume:
+    return Volume(body(1000 * np.exp(-b * np.asarray(adc))), GRID, facts={"modality": "MR", **facts})
+
+
+def test_a_decay_without_noise_gives_the_coefficient_it_was_made_with():
+    truth = np.linspace(0.2e-3, 3e-3, 256).reshape(16, 16)
+    adc = fit_adc({b: signal(b, truth) for b in (0.0, 50.0, 400.0, 800.0)})
+    assert adc.quantity == "1e-6 mm2/s"
+    assert adc.array[:, 4:20, 4:20] == pytest.approx(np.stack([truth * 1e6] * 2), rel=1e-4)
+    assert not adc.array[:, :4].any()
+
+
+@given(low=st.floats(0, 200), high=st.floats(300, 3000), adc=st.floats(1e-4, 2e-3))
+def test_two_b_values_give_the_logarithm_of_the_ratio(low, high, adc):
+    first, second = signal(low, adc), signal(high, adc)
+    found = fit_adc({high: second, low: first}, AdcSettings(noise=0)).array[0, 10, 10]
+    ratio = float(first.array[0, 10, 10]) / float(second.array[0, 10, 10])
+    assert found == pytest.approx(1e6 * np.log(ratio) / (high - low), rel=1e-5)
+
+
+def test_weights_are_squares_of_the_signal():
+    b = np.array([0.0, 500.0, 1000.0])
+    measured = np.array([1000.0, 700.0, 200.0])
+    slope = np.polyfit(b, np.log(measured), 1, w=measured)[0]  # polyfit takes roots of weights
+    volumes = {x: Volume(body(s), GRID) for x, s in zip(b, measured, strict=True)}
+    assert fit_adc(volumes).array[0, 10, 10] == pytest.approx(-slope * 1e6, rel=1e-5)
+
+
+def test_what_noise_hides_does_not_count_and_is_told():
+    images = {b: np.array(signal(b, 2e-3).array) for b in (0.0, 400.0, 1000.0)}
+    images[1000.0][:, 10, 10] = 5.0
+    images[400.0][:, 11, 11] = images[1000.0][:, 11, 11] = 5.0
+    found = fit_adc({b: Volume(a, GRID) for b, a in images.items()}, AdcSettings(noise=6))
+    assert found.array[0, 10, 10] == pytest.approx(2000, rel=1e-4)
+    assert found.array[0, 11, 11] == 0
+    assert np.isfinite(found.array).all()
+    assert found.history[-1].settings["without_value"] == found.array.size - 2 * 255
+
+
+def test_a_signal_that_does_not_fall_has_no_coefficient():
+    same = {b: signal(0.0) for b in (0.0, 1000.0)}
+    rising = {0.0: signal(1000.0), 1000.0: signal(0.0)}
+    assert not fit_adc(same).array.any()
+    assert not fit_adc(rising).array.any()
+
+
+def test_noise_of_corners_is_three_standard_deviations_of_air():
+    generator = np.random.default_rng(3)
+    grid = Geometry(size=(96, 96, 4), spacing_mm=(1.0, 1.0, 5.0))
+    parts = generator.normal(0, 2.0, (2, 4, 96, 96))
+    air = np.hypot(*parts)
+    image = air.copy()
+    image[:, 24:72, 24:72] += 800
+    weak = air.copy()
+    weak[:, 24:72, 24:72] += 300
+    found = fit_adc({0.0: Volume(image, grid), 1000.0: Volume(weak, grid)})
+    assert found.history[-1].settings["noise"] == pytest.approx(6.0, rel=0.1)
+    assert "corners" in found.history[-1].note
+
+
+def test_corners_that_are_not_air_measure_no_noise():
+    full = {b: Volume(np.full(SHAPE, 1000 * np.exp(-b * 1e-3)), GRID) for b in (0.0, 800.0)}
+    found = fit_adc(full)
+    assert found.history[-1].settings["noise"] == 0
+    assert found.array == pytest.approx(1000, rel=1e-4)
+
+
+def test_b_values_outside_the_range_are_not_used():
+    volumes = {b: signal(b, 1e-3) for b in (100.0, 500.0, 1000.0)} | {0.0: signal(0.0), 2500.0: signal(10.0)}
+    found = fit_adc(volumes, AdcSettings(b_range=(100, 1000)))
+    assert found.history[-1].settings["b_values"] == [100, 500, 1000]
+    assert found.array[0, 10, 10] == pytest.approx(1000, rel=1e-4)
+
+
+@pytest.mark.parametrize("b_values", [(0.0,), (0.0, 20.0), ()])
+def test_too_few_b_values_are_refused(b_values):
+    with pytest.raises(QuantityError, match="two b-values") as caught:
+        fit_adc({b: signal(b) for b in b_values})
+    assert caught.value.code == "b-values"
+
+
+@pytest.mark.parametrize(
+    ("other", "code"),
+    [
+        (Volume(np.ones(SHAPE), GRID, quantity="1e-6 mm2/s"), "not-signal"),
+        (Volume(np.ones(SHAPE), GRID, history=(Step("n4"),)), "not-signal"),
+        (
+            Volume(np.ones(SHAPE), Geometry(SIZE, (1.0, 1.0, 5.0), origin_mm=(9.0, 0.0, 0.0))),
+            "other-grid",
+        ),
+        (Volume(np.ones(SHAPE), GRID, facts={"signal_scale": 2.0}), "mixed-scales"),
+    ],
+)
+def test_images_that_do_not_fit_together_are_refused(other, code):
+    with pytest.raises((QuantityError, GeometryError)) as caught:
+        fit_adc({0.0: signal(0.0), 800.0: other})
+    assert caught.value.code == code
+
+
+def test_series_of_different_scales_are_brought_to_one():
+    weighted = signal(800.0)
+    scaled = Volume(weighted.array * 3, GRID, facts={"signal_scale": 6.0})
+    found = fit_adc({0.0: signal(0.0, signal_scale=2.0), 800.0: scaled})
+    assert found.array[0, 10, 10] == pytest.approx(1000, rel=1e-4)
+
+
+def test_three_directions_give_a_third_of_the_trace():
+    directions = [signal(1000.0, adc) for adc in (0.5e-3, 1.0e-3, 1.8e-3)]
+    found = fit_adc({0.0: signal(0.0), 1000.0: trace(directions)})
+    assert found.array[0, 10, 10] == pytest.approx(1100, rel=1e-4)
+
+
+def test_the_map_equals_that_of_a_siemens_scanner(data):
+    folder = data("dwi") / "siemens_xa30_enhanced"
+    plain, weighted, theirs = (gclnm.read_series(folder / f"{k:03d}.dcm") for k in (0, 4, 3))
+    ours = fit_adc({0.0: plain, 2500.0: weighted}).array
+    theirs = harmonize(theirs).array
+    tissue = (plain.array > 200) & (weighted.array > 5) & (theirs > 0) & (ours > 0)
+    assert tissue.sum() == 62838
+    assert np.median(ours[tissue]) == pytest.approx(708.4, abs=0.05)
+    assert np.median(theirs[tissue]) == 706
+    assert np.median(theirs[tissue] / ours[tissue]) == pytest.approx(0.997, abs=5e-4)
+
+
+def test_mosaics_and_vframes_of_real_scanners_give_adc_of_brain(data):
+    for case in ("siemens_prisma_mosaic", "uih_umr770_vframe"):
+        catalog = gclnm.scan(data("dwi") / case, progress=False)
+        by_b: dict[float, list[Volume]] = {}
+        for row in catalog.volumes.itertuples():
+            by_b.setdefault(row.b_value_s_mm2, []).append(load_volume(catalog.volume_ref(row.volume_id)))
+        adc = fit_adc({b: trace(volumes) for b, volumes in by_b.items()}).array
+        # Grey and white matter lie at 700 to 900, with fluid in some voxels.
+        assert 650 < np.median(adc[adc > 0]) < 1100, case
+
+
+@pytest.mark.parametrize("factor", [1.0, 1e-3, 1e-6])
+def test_a_map_without_a_unit_gets_it_from_its_range(factor):
+    values = body(np.linspace(600, 2200, 256).reshape(16, 16)) * factor
+    found = standard_units(Volume(values, GRID, quantity="ADC, unit unknown"))
+    assert found.quantity == "1e-6 mm2/s"
+    assert found.array[0, 4, 4] == pytest.approx(600, rel=1e-5)
+    assert "range" in found.history[-1].note
+
+
+def test_a_stated_unit_is_converted():
+    found = standard_units(Volume(body(1.2), GRID, quantity="1e-3 mm2/s"))
+    assert found.array[0, 10, 10] == pytest.approx(1200)
+    assert found.history[-1].note == "unit 1e-3 mm2/s stated in the header"
+
+
+@pytest.mark.parametrize(
+    ("value", "quantity"), [(30.0, "ADC, unit unknown"), (0.0, "ADC, unit unknown"), (1.2, "1e-6 mm2/s")]
+)
+def test_a_unit_that_does_not_fit_is_refused(value, quantity):
+    with pytest.raises(QuantityError) as caught:
+        standard_units(Volume(body(value), GRID, quantity=quantity))
+    assert caught.value.code == "adc-unit"
+    assert "override" in caught.value.fix
+
+
+def test_a_supplied_unit_wins_over_the_header_and_is_told():
+    facts = {"unit": "1e-3 mm2/s", "overridden": "unit"}
+    found = standard_units(Volume(body(0.9), GRID, quantity="1e-6 mm2/s", facts=facts))
+    assert found.array[0, 10, 10] == pytest.approx(900)
+    assert "supplied by the user" in found.history[-1].note
+
+
+def test_signal_and_other_maps_are_left_alone():
+    for quantity in ("arbitrary", "ms", "Hz", "%"):
+        volume = Volume(body(3.0), GRID, quantity=quantity)
+        assert standard_units(volume) is volume
+
+
+def test_a_fitted_map_is_not_judged_by_its_range():
+    lesion = fit_adc({b: signal(b, 0.1e-3) for b in (0.0, 1000.0)})
+    assert standard_units(lesion) is lesion
+
+
+def test_the_unit_of_a_canon_map_is_found_by_its_range(data):
+    found = harmonize(gclnm.read_series(data("mr_raw") / "abdomen_adc_titan_1p5T"))
+    assert found.quantity == "1e-6 mm2/s"
+    assert found.history[-1].settings == {"median": 1106.0, "factor": 1.0}
+
+
+def test_errors_say_nothing_of_the_images():
+    with pytest.raises(GclnmError) as caught:
+        fit_adc({0.0: signal(0.0), 10.0: signal(10.0)})
+    assert "0, 10" in caught.value.what
