@@ -115,6 +115,8 @@ def extract(
         them or samples that nobody knows.
     StoreError
         When the set was made with another recipe and ``replace`` is false.
+    RecipeError
+        When a normalization has not been learnt yet (:func:`gclnm.fit`).
     ClusterError
         When workers do not start or go away; what was computed until then is committed.
 
@@ -135,6 +137,7 @@ def extract(
         raise InputError(f"workers must be at least 1, not {workers}")
     given = require_samples(samples)
     recipe = Recipe.of(recipe)
+    recipe.require_learnt()
     rows_to_be = tuple(recipe.expand(given))
     require_some(rows_to_be, samples, "extract")
     require_unique(rows_to_be)

@@ -109,7 +109,9 @@ def test_maps_and_other_modalities_are_refused(made, quantity: str, words: str) 
 
 def test_few_slices_are_not_shrunk_away(data) -> None:
     volume = read_series(data("mr_raw") / "brain_t1_uih_umr770_3T")
-    thin = Volume(volume.array[:, ::4, ::4], replace(volume.geometry, size=(115, 128, 6), spacing_mm=(2, 2, 1)))
+    thin = Volume(
+        volume.array[:, ::4, ::4], replace(volume.geometry, size=(115, 128, 6), spacing_mm=(2, 2, 1))
+    )
     told = n4(thin, N4(iterations=(10, 10, 10))).history[-1].settings
     assert told["shrink"] == [3, 3, 1]
     assert told["field_percentiles_1_50_99"][1] == 1.0

@@ -144,7 +144,9 @@ def test_one_training_image_learns_its_own_histogram() -> None:
 
 
 def test_many_training_samples_are_kept_as_number_and_digest() -> None:
-    scale = standard_scale([[0, 1, 2]] * 3, Nyul(method="nyul", percentiles=(1, 50, 99)), [f"{i}" for i in range(101)])
+    scale = standard_scale(
+        [[0, 1, 2]] * 3, Nyul(method="nyul", percentiles=(1, 50, 99)), [f"{i}" for i in range(101)]
+    )
     assert (scale.cases, scale.sample_ids) == (3, ())
     assert len(scale.sample_ids_sha256) == 64
 
@@ -177,7 +179,7 @@ def brain(made_image, rng=None) -> tuple:
     """Grey matter 100, white matter 150: two peaks with noise of 5 and 4."""
     rng = rng or np.random.default_rng(0)
     array = made_image.volume.array.copy()
-    z, y, x = np.meshgrid(*[np.linspace(-1, 1, n) for n in array.shape], indexing="ij")
+    _, y, x = np.meshgrid(*[np.linspace(-1, 1, n) for n in array.shape], indexing="ij")
     inside = y**2 + x**2 < 0.5**2
     white = y**2 + x**2 < 0.35**2
     array[inside] = rng.normal(100, 5, int(inside.sum()))
