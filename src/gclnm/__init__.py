@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from gclnm.catalog.samples import Samples
     from gclnm.catalog.scan import scan
     from gclnm.cohort.extract import Extraction, extract
+    from gclnm.cohort.fit import fit
     from gclnm.cohort.plan import Plan, plan
     from gclnm.errors import GclnmError
     from gclnm.images.geometry import Geometry
@@ -55,6 +56,7 @@ _HOME = {
     "VolumeRef": "gclnm.images.sample",
     "extract": "gclnm.cohort.extract",
     "features": "gclnm.pipeline",
+    "fit": "gclnm.cohort.fit",
     "load": "gclnm.images.load",
     "open_store": "gclnm.store.store",
     "pair": "gclnm.catalog.pair",
@@ -85,6 +87,7 @@ __all__ = [
     "__version__",
     "extract",
     "features",
+    "fit",
     "harmonize",
     "load",
     "open_store",

@@ -7,6 +7,7 @@ import unicodedata
 __all__ = [
     "ClusterError",
     "EngineError",
+    "FitWarning",
     "GclnmError",
     "GeometryError",
     "InputError",
@@ -136,6 +137,10 @@ class ClusterError(GclnmError, RuntimeError):
     """The processes that compute could not be started, or went away."""
 
     default_code = "cluster"
+
+
+class FitWarning(UserWarning):
+    """Training cases that nothing could be learnt from."""
 
 
 class NetworkFolderWarning(UserWarning):

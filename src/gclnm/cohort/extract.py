@@ -118,6 +118,8 @@ def extract(
         them or samples that nobody knows.
     StoreError
         When the set was made with another recipe and ``replace`` is false.
+    RecipeError
+        When a normalization has not been learnt yet (:func:`gclnm.fit`).
     ClusterError
         When workers do not start or go away; what was computed until then is committed.
 
@@ -138,6 +140,7 @@ def extract(
         raise InputError(f"workers must be at least 1, not {workers}")
     given = require_samples(samples)
     recipe = Recipe.of(recipe)
+    recipe.require_learnt()
     expansion = recipe.expansion(given)
     rows_to_be = expansion.samples
     require_some(rows_to_be, samples, "extract", expansion.refused)

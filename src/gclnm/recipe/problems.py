@@ -129,13 +129,20 @@ def _walk(loc: Sequence[int | str], model: type[BaseModel]) -> tuple[str, type[B
         elif owner is not None and part in owner.model_fields:
             path.append(part)
             if index < len(loc) - 1:
-                owner = _model_in(owner.model_fields[part].annotation) or owner
+                named = owner.model_fields[part].annotation
+                owner = _model_in(named, tag=str(loc[index + 1])) or _model_in(named) or owner
         elif index == len(loc) - 1 and not re.search(r"[\[(]", part):
             path.append(part)
     return ".".join(path), owner
 
 
-def _model_in(annotation: Any) -> type[BaseModel] | None:
+def _model_in(annotation: Any, tag: str = "") -> type[BaseModel] | None:
+    """The first model of an annotation; with ``tag``, the one whose ``method`` is called so."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((found for part in get_args(annotation) if (found := _model_in(part))), None)
+        return annotation if not tag or tag in _methods(annotation) else None
+    return next((found for part in get_args(annotation) if (found := _model_in(part, tag))), None)
+
+
+def _methods(model: type[BaseModel]) -> tuple[Any, ...]:
+    method = model.model_fields.get("method")
+    return get_args(method.annotation) if method else ()

@@ -154,8 +154,10 @@ class Recipe(Settings):
         if not asked:
             return []
         if not self.quantity:
-            return [f"quantity is empty, so that images are taken as they are: harmonize.mr.{asked[0]} would be"
-                    " left out; say what is measured"]
+            return [
+                f"quantity is empty, so that images are taken as they are: harmonize.mr.{asked[0]} would be"
+                " left out; say what is measured"
+            ]
         if "normalize" in asked and self.quantity != (NORMALIZED,):
             return ["quantity: harmonize.mr.normalize gives values that are [normalized], and no others"]
         return []

@@ -78,7 +78,9 @@ def n4(volume: Volume, settings: N4 | None = None) -> Volume:
         "cv_before_after": [round(_variation(array[inside]), 4) for array in (volume.array, corrected)],
         "simpleitk": _version(),
     }
-    return volume.with_(Step("n4", told, "divided by a smooth field with median 1 in the body"), array=corrected)
+    return volume.with_(
+        Step("n4", told, "divided by a smooth field with median 1 in the body"), array=corrected
+    )
 
 
 def _shrink(volume: Volume, settings: N4) -> list[int]:
@@ -106,7 +108,8 @@ def _field(
     fit.SetNumberOfControlPoints([CONTROL_POINTS] * 3)
     fit.SetNumberOfHistogramBins(BINS)
     fit.Execute(_shrunken(image, shrink), _shrunken(mask, shrink))
-    return np.exp(sitk.GetArrayFromImage(fit.GetLogBiasFieldAsImage(image)).astype(np.float64))
+    log_field = sitk.GetArrayFromImage(fit.GetLogBiasFieldAsImage(image))
+    return np.asarray(np.exp(log_field, dtype=np.float64))
 
 
 def _shrunken(image: sitk.Image, factors: list[int]) -> sitk.Image:

@@ -211,7 +211,11 @@ def _white_stripe(
 
 def _require_spread(value: float) -> None:
     if not value > 0:
-        raise QuantityError("signal of the body is all the same: it has no scale", code="flat-histogram")
+        raise QuantityError(
+            "all voxels that the scale is taken from have the same signal",
+            fix="Check that the image shows tissue, and that masks lie on it.",
+            code="flat-histogram",
+        )
 
 
 _Method: TypeAlias = Callable[[Volume, Any, Mask | None, Mask | None], tuple[Values, Told]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field, field_validator, model_validator
@@ -38,7 +39,9 @@ NOT_BRAIN = (
 class N4(Settings):
     """Correction of the smooth shading by coils (N4, Tustison 2010, doi 10.1109/TMI.2010.2046908)."""
 
-    iterations: tuple[Annotated[int, Field(ge=1, le=1000)], ...] = Field((50, 50, 50), min_length=1, max_length=4)
+    iterations: tuple[Annotated[int, Field(ge=1, le=1000)], ...] = Field(
+        default=(50, 50, 50), min_length=1, max_length=4
+    )
     """Most iterations of each fitting level; each level doubles the detail of the field. One or two levels
     may stop before they have begun, more than three fit anatomy."""
     shrink_to_mm: Positive = 6.0
@@ -108,7 +111,7 @@ class StandardScale(Settings):
     @field_validator("landmarks")
     @classmethod
     def _ascending(cls, value: tuple[float, ...]) -> tuple[float, ...]:
-        if any(not low < high for low, high in zip(value, value[1:], strict=False)):
+        if any(not low < high for low, high in pairwise(value)):
             raise ValueError("landmarks of a standard scale ascend")
         return value
 
@@ -130,7 +133,7 @@ class Nyul(Settings):
     @field_validator("percentiles")
     @classmethod
     def _ascending(cls, value: tuple[float, ...]) -> tuple[float, ...]:
-        if len(value) < 2 or any(not low < high for low, high in zip(value, value[1:], strict=False)):
+        if len(value) < 2 or any(not low < high for low, high in pairwise(value)):
             raise ValueError("two or more percentiles in ascending order")
         return value
 

@@ -1,0 +1,77 @@
+"""The body is what holds tissue, in every contrast and whatever the scanner's scale."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gclnm.errors import QuantityError
+from gclnm.harmonize.mr import body_mask
+from gclnm.images import Geometry, Volume
+from gclnm.images.load import read_series
+
+
+def test_the_body_of_a_phantom_is_found_but_for_its_edge(made) -> None:
+    made_image = made()
+    found = body_mask(made_image.volume).array
+    assert np.logical_xor(found, made_image.body).sum() < 0.05 * made_image.body.sum()
+
+
+@settings(max_examples=15)
+@given(a=st.floats(0.05, 50), b=st.floats(-500, 500))
+def test_the_body_does_not_depend_on_gain_and_offset(a: float, b: float) -> None:
+    rng = np.random.default_rng(3)
+    array = rng.normal(10, 2, (6, 30, 30))
+    array[:, 6:24, 6:24] += rng.uniform(50, 400, (6, 18, 18))
+    grid = Geometry(size=(30, 30, 6), spacing_mm=(2.0, 2.0, 5.0))
+    first, other = (body_mask(Volume(values, grid)).array for values in (array, a * array + b))
+    assert np.logical_xor(first, other).mean() < 0.002
+
+
+def test_air_inside_and_tissue_at_the_edge_of_the_image_are_body() -> None:
+    array = np.full((6, 30, 30), 2.0) + np.random.default_rng(0).random((6, 30, 30))
+    array[:, :, 5:] += 100  # a body that leaves the field of view on three sides
+    array[:, 10:16, 12:18] = 2.0  # bowel gas
+    inside = body_mask(Volume(array, Geometry(size=(30, 30, 6), spacing_mm=(2.0, 2.0, 5.0)))).array
+    assert inside[:, :, 5:].all()
+    assert not inside[:, :, :4].any()
+
+
+def test_both_breasts_are_body_and_specks_are_not() -> None:
+    array = np.random.default_rng(0).random((8, 40, 40))
+    array[:, 5:20, 3:17] += 50
+    array[:, 5:20, 23:37] += 50
+    array[4, 34, 20] += 50
+    inside = body_mask(Volume(array, Geometry(size=(40, 40, 8), spacing_mm=(4.0, 4.0, 4.0)))).array
+    assert inside[4, 10, 10]
+    assert inside[4, 10, 30]
+    assert not inside[4, 34, 20]
+
+
+def test_an_image_without_a_body_is_refused() -> None:
+    array = np.zeros((4, 10, 10))
+    array[2, 5, 5] = 9.0
+    with pytest.raises(QuantityError, match="0 voxels") as caught:
+        body_mask(Volume(array, Geometry(size=(10, 10, 4), spacing_mm=(1.0, 1.0, 1.0))))
+    assert caught.value.code == "no-body"
+
+
+def test_the_mask_of_one_volume_is_made_once(made) -> None:
+    volume = made().volume
+    assert body_mask(volume) is body_mask(volume)
+
+
+@pytest.mark.parametrize(
+    ("case", "least", "most"),
+    [("abdomen_t2_titan_1p5T", 0.6, 0.75), ("brain_t1_uih_umr770_3T", 0.55, 0.7)],
+)
+def test_the_body_of_real_images_holds_dark_organs_too(data, case, least, most) -> None:
+    volume = read_series(data("mr_raw") / case)
+    inside = body_mask(volume).array
+    assert least < inside.mean() < most
+    # Otsu's threshold on intensities calls the liver air: it lies at 700 of up to 5,000.
+    if case.startswith("abdomen"):
+        assert inside[4, 200:300, 120:200].all()
+        assert volume.array[4, 200:300, 120:200].mean() < 1206
