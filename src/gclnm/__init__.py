@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from gclnm.recipe.recipe import Recipe
     from gclnm.report.preview import preview
     from gclnm.store.clinical.put import TableReport
+    from gclnm.store.delta import delta, slope
     from gclnm.store.store import FeatureStore, open_store
 
 # Heavy modules load on first use (PEP 562), so that `import gclnm` takes a blink.
@@ -53,6 +54,7 @@ _HOME = {
     "TableReport": "gclnm.store.clinical.put",
     "Volume": "gclnm.images.volume",
     "VolumeRef": "gclnm.images.sample",
+    "delta": "gclnm.store.delta",
     "extract": "gclnm.cohort.extract",
     "features": "gclnm.pipeline",
     "load": "gclnm.images.load",
@@ -63,6 +65,7 @@ _HOME = {
     "read_mask": "gclnm.images.load",
     "read_series": "gclnm.images.load",
     "scan": "gclnm.catalog.scan",
+    "slope": "gclnm.store.delta",
 }
 _ROOMS = ("harmonize", "phantom", "report", "schemas", "vocabulary")
 
@@ -83,6 +86,7 @@ __all__ = [
     "Volume",
     "VolumeRef",
     "__version__",
+    "delta",
     "extract",
     "features",
     "harmonize",
@@ -97,6 +101,7 @@ __all__ = [
     "report",
     "scan",
     "schemas",
+    "slope",
     "vocabulary",
 ]
 
