@@ -31,7 +31,18 @@ if TYPE_CHECKING:
 
 __all__ = ["BUILT_IN", "NUMBERS_VERSION", "Recipe"]
 
-BUILT_IN = ("ct", "ct-2d", "mr-t1", "mr-t2", "pet")
+BUILT_IN = (
+    "ct",
+    "ct-2d",
+    "ct-spectral",
+    "ct-spectral-fbn",
+    "ct-iodine",
+    "mr-t1",
+    "mr-t2",
+    "mr-dwi",
+    "mr-adc",
+    "pet",
+)
 
 # Raised when a correction changes the numbers that an unchanged recipe gives.
 NUMBERS_VERSION = 1
@@ -139,7 +150,7 @@ class Recipe(Settings):
 
     @classmethod
     def named(cls, name: str) -> Recipe:
-        """A built-in recipe: ``ct``, ``ct-2d``, ``mr-t1``, ``mr-t2`` or ``pet``.
+        """A built-in recipe by its name in ``BUILT_IN``: ``ct``, ``ct-spectral``, ``mr-adc``, ``pet`` ...
 
         Raises
         ------
