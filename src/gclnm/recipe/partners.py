@@ -145,7 +145,11 @@ def _from_maps(iodine: Sample, water: Sample, wanted: float) -> Sample:
 
 def _vmi(base: Sample, images: Mapping[str, VolumeRef], wanted: float, source: str) -> Sample:
     derivation = f"vmi {wanted:g} keV"
-    told = {"energy_kev": float(wanted), "energy_source": source, "derivation": derivation}
+    told: dict[str, Coordinate] = {
+        "energy_kev": float(wanted),
+        "energy_source": source,
+        "derivation": derivation,
+    }
     return replace(base, images=images, coords={**base.coords, **told}, derivation=derivation)
 
 

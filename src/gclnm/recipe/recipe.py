@@ -357,6 +357,12 @@ class Recipe(Settings):
             samples, energies_kev=self.energies_kev, extrapolate=self.extrapolate, derive=self.derive
         )
 
+    def methods(self) -> str:
+        """The methods paragraph of a paper: every parameter, the versions, numbered references."""
+        from gclnm.recipe.methods import methods
+
+        return methods(self)
+
     def to_json(self) -> str:
         """Canonical JSON of all settings: the same text for the same recipe."""
         return _canonical(self.model_dump(mode="json"))
