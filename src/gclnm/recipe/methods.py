@@ -175,10 +175,10 @@ def _images(recipe: Recipe, cite: _Citations) -> Iterator[str]:
         levels = _listed(f"{level:g}" for level in recipe.energies_kev)
         beyond = "also outside the available levels" if recipe.extrapolate else "never outside them"
         yield (
-            f"Every ROI was measured at {levels} keV: on the scanner's monoenergetic image where there was one"
-            " within 0.5 keV, otherwise on an image derived from the nearest available levels below and above"
-            f" ({beyond}) by decomposition into water and iodine {cite('two-materials')}, with the mass"
-            f" attenuation coefficients of {cite('attenuation')}."
+            f"Every ROI was measured at {levels} keV: on the scanner's monoenergetic image where there was"
+            " one within 0.5 keV, otherwise on an image derived from the nearest available levels below and"
+            f" above ({beyond}) by decomposition into water and iodine {cite('two-materials')}, with the"
+            f" mass attenuation coefficients of {cite('attenuation')}."
         )
     if recipe.derive:
         yield DERIVED[recipe.derive]

@@ -164,29 +164,40 @@ def diffusion_rows(group: Group) -> None:
             group.leave(sample, "no-b-value", "its image has no b-value", "")
         else:
             weighted[b_value].append(sample)
-    several = sorted(b for b, samples in weighted.items() if len(samples) > 1)
+    several = sorted(b for b, samples in weighted.items() if len(samples) > 1 and not _directions(samples))
     if not weighted:
         return
     if several:
         what = f"several images have b={several[0]:g} s/mm2"
-        group.refuse("same-b-value", what, "Take the trace images, not those of single directions.")
+        group.refuse("same-b-value", what, "Keep one, or the directions of one series.")
     elif len(weighted) < 2:
         what = f"b={min(weighted):g} s/mm2 is the only b-value of this ROI"
         group.refuse("one-b-value", what, "Pair with on='diffusion': a contour then serves every b-value.")
     elif not group.related:
         group.refuse("not-one-acquisition", _UNRELATED, _ONE_SERIES)
     else:
-        group.made.append(_adc({b: samples[0] for b, samples in sorted(weighted.items())}))
+        group.made.append(_adc(sorted(weighted.items())))
 
 
 _MEASURE_MAP = "A recipe without `derive` measures the scanner's map."
 _ONE_SERIES = "Pair with on='diffusion', or give images of one series the same coordinate `acquisition`."
 
 
-def _adc(weighted: Mapping[float, Sample]) -> Sample:
-    (first_b, base), *others = weighted.items()
-    images = {"image": replace(base.images["image"], b_value=first_b)}
-    images |= {f"b={b:g}": replace(sample.images["image"], b_value=b) for b, sample in others}
+def _directions(samples: Sequence[Sample]) -> bool:
+    """Whether images of one b-value are the gradient directions of one series."""
+    splits = {str(sample.coords.get("split") or "") for sample in samples}
+    one_series = len({sample.coords.get("series_uid") for sample in samples}) == 1
+    return one_series and len(splits) == len(samples) and all("dir=" in split for split in splits)
+
+
+def _adc(weighted: Sequence[tuple[float, Sequence[Sample]]]) -> Sample:
+    base = weighted[0][1][0]
+    images = {}
+    for b, samples in weighted:
+        ordered = sorted(samples, key=lambda sample: str(sample.coords.get("split") or ""))
+        for number, sample in enumerate(ordered, start=1):
+            role = f"b={b:g}" if len(samples) == 1 else f"b={b:g}/{number}"
+            images["image" if sample is base else role] = replace(sample.images["image"], b_value=b)
     told: dict[str, Coordinate] = {"b_value": None, "sequence": "ADC", "derivation": "adc"}
     return replace(base, images=images, coords={**base.coords, **told}, derivation="adc")
 
