@@ -244,9 +244,9 @@ def _features(recipe: Recipe, cite: _Citations) -> Iterator[str]:
     images = [_filter(kind, settings, unit) for kind, settings in filters.enabled.items()]
     wavelets = f" {cite('pywavelets')}" if filters.wavelet else ""
     yield (
-        f"{len(recipe.features)} features of {_listed(families)} were computed on {_listed(images)}{wavelets};"
-        f" their definitions are those of the IBSI {cite('ibsi')}, but for what pyradiomics documents"
-        f" {cite('pyradiomics')}."
+        f"{len(recipe.features)} features of {_listed(families)} were computed on"
+        f" {_listed(images)}{wavelets}; their definitions are those of the IBSI {cite('ibsi')}, but for what"
+        f" pyradiomics documents {cite('pyradiomics')}."
     )
     plane = "in three dimensions" if texture.plane == "3d" else f"within {texture.plane} slices"
     merged = (
