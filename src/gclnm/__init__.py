@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from gclnm.recipe.recipe import Recipe
     from gclnm.report.preview import preview
     from gclnm.store.clinical.put import TableReport
+    from gclnm.store.delta import delta, slope
     from gclnm.store.store import FeatureStore, open_store
 
 # Heavy modules load on first use (PEP 562), so that `import gclnm` takes a blink.
@@ -54,6 +55,7 @@ _HOME = {
     "TableReport": "gclnm.store.clinical.put",
     "Volume": "gclnm.images.volume",
     "VolumeRef": "gclnm.images.sample",
+    "delta": "gclnm.store.delta",
     "extract": "gclnm.cohort.extract",
     "features": "gclnm.pipeline",
     "fit": "gclnm.cohort.fit",
@@ -65,6 +67,7 @@ _HOME = {
     "read_mask": "gclnm.images.load",
     "read_series": "gclnm.images.load",
     "scan": "gclnm.catalog.scan",
+    "slope": "gclnm.store.delta",
 }
 _ROOMS = ("harmonize", "phantom", "report", "schemas", "vocabulary")
 
@@ -85,6 +88,7 @@ __all__ = [
     "Volume",
     "VolumeRef",
     "__version__",
+    "delta",
     "extract",
     "features",
     "fit",
@@ -100,6 +104,7 @@ __all__ = [
     "report",
     "scan",
     "schemas",
+    "slope",
     "vocabulary",
 ]
 

@@ -154,6 +154,23 @@ def test_all_b_values_make_one_adc_row_and_maps_are_left():
     assert [(r.code, r.severity) for r in rows.refused] == [("adc-map", "info")]
 
 
+def test_directions_of_one_series_are_averaged_per_b_value():
+    dirs = [
+        one(f"d{n}", "MR", series_uid="dwi", split=f"b=800/dir={n}", b_value=800.0, paired_by="diffusion")
+        for n in (2, 1, 3)
+    ]
+    (row,) = expand(
+        [*dirs, one("b0", "MR", series_uid="dwi", split="b=0", b_value=0.0, paired_by="diffusion")],
+        derive="adc",
+    ).samples
+    assert {role: ref.volume_id for role, ref in row.images.items()} == {
+        "image": "b0",
+        "b=800/1": "d1",
+        "b=800/2": "d2",
+        "b=800/3": "d3",
+    }
+
+
 def test_one_b_value_or_one_twice_gives_no_adc():
     def dwi(*b_values: float, paired_by: str = "diffusion") -> list[Sample]:
         return [one(f"{n}", "MR", b_value=b, paired_by=paired_by) for n, b in enumerate(b_values)]

@@ -81,9 +81,10 @@ def pair(
         ``"reference"``: the images that the ROI refers to by SOP instance and series; for label
         maps the image that the file name gives, or else the only one of the patient with their
         grid. ``"acquisition"``: also every other reconstruction of that acquisition (keV, kernel,
-        material map), no other phase. ``"geometry"``: the only image of the patient that has the
-        ROI's grid, or whose voxels include it. ``"frame"``: every image of the patient in the ROI's
-        frame of reference, which CT, PET and MR often share.
+        material map), no other phase. ``"diffusion"``: every b-value and ADC map of the study that has
+        the grid of the diffusion image it refers to. ``"geometry"``: the only image of the patient
+        that has the ROI's grid, or whose voxels include it. ``"frame"``: every image of the patient in
+        the ROI's frame of reference, which CT, PET and MR often share.
     rater
         Who drew an ROI: a mapping (by file, file name, UID or ROI name), a function of a row of
         ``catalog.segmentations``, or a regular expression with a group, searched in the ROI's name

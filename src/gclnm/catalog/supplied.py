@@ -11,7 +11,7 @@ import pandas as pd
 
 from gclnm.catalog.choose import KEYS, joined, read_table
 from gclnm.errors import InputError
-from gclnm.harmonize.overrides import OVERRIDES
+from gclnm.harmonize.overrides import OVERRIDES, stated
 
 __all__ = ["supplied"]
 
@@ -34,9 +34,7 @@ def supplied(
     _refuse_unknown(facts)
     _refuse_bad(rows, keys, facts)
     found, _ = joined(samples, rows, on)
-    read = [
-        {name: OVERRIDES[name].read(str(text)) for name, text in change.items() if text} for change in found
-    ]
+    read = [{name: stated(name, str(text)) for name, text in change.items() if text} for change in found]
     return read, _about_nobody(samples, rows, keys)
 
 
@@ -60,7 +58,7 @@ def _refuse_bad(rows: pd.DataFrame, keys: Sequence[str], facts: Sequence[str]) -
     for row in rows.to_dict("records"):
         for name in facts:
             try:
-                OVERRIDES[name].read(str(row[name])) if row[name] else None
+                _ = stated(name, str(row[name])) if row[name] else None
             except ValueError as error:
                 whom = ", ".join(str(row[key]) for key in keys if key in row)
                 wrong.append(f"{whom}: {name} {error}, not {row[name]!r}")

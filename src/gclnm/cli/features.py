@@ -38,7 +38,9 @@ __all__ = ["extract", "read"]
 def extract(
     path: Folder,
     roi: Roi,
-    recipe: Annotated[str, typer.Option(help="ct, ct-2d, mr-t1, mr-t2, pet, or a YAML file.")],
+    recipe: Annotated[
+        str, typer.Option(help="ct, ct-2d, ct-spectral, mr-t2, mr-adc, pet ..., or a YAML file.")
+    ],
     store: Annotated[str, typer.Option("--store", "-s", help="Folder or address of the feature store.")],
     name: Annotated[str | None, typer.Option(help="Name of the set; the recipe's by default.")] = None,
     workers: Annotated[int | None, typer.Option(help="Processes; one per core by default.")] = None,

@@ -50,6 +50,7 @@ class On(StrEnum):
 
     reference = "reference"
     acquisition = "acquisition"
+    diffusion = "diffusion"
     geometry = "geometry"
     frame = "frame"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gclnm.errors import InputError, QuantityError
 from gclnm.images.volume import Step
@@ -35,7 +35,8 @@ def derive(
 
         * ``"vmi 70 keV"``: ``image`` and ``high`` are monoenergetic images, the lower level first, with
           their levels in the fact ``energy_kev``; or ``image`` and ``water`` are maps of iodine and water.
-        * ``"adc"``: all are diffusion-weighted images, with their b-values in the fact ``b_value_s_mm2``.
+        * ``"adc"``: all are diffusion-weighted images, with their b-values in the fact ``b_value_s_mm2``;
+          several of one b-value are its directions.
         * ``"subtraction"``, ``"enhancement"``: ``image`` after contrast, ``pre`` before.
     derivation
         What is made, as ``Sample.derivation`` says it.
@@ -96,21 +97,30 @@ def _monoenergetic(volumes: Mapping[str, Volume], energy_kev: float, extrapolate
 def _adc(volumes: Mapping[str, Volume], settings: HarmonizeSettings | None) -> Volume:
     from gclnm.harmonize import mr
 
-    by_b = {_number(volume, "b_value_s_mm2"): volume for volume in volumes.values()}
-    if len(by_b) < len(volumes) or len(by_b) < 2:
+    weighted: dict[float, list[Volume]] = {}
+    for volume in volumes.values():
+        weighted.setdefault(_number(volume, "b_value_s_mm2"), []).append(volume)
+    if len(weighted) < 2:
         raise QuantityError(
-            f"{len(volumes)} images of {len(by_b)} b-values give no ADC",
-            fix="Pair one image of each of two or more b-values.",
-            code="b-values",
+            "images of one b-value give no ADC", fix="Pair images of two or more.", code="b-values"
         )
-    return mr.fit_adc(dict(sorted(by_b.items())), settings)
+    by_b = {b: same[0] if len(same) == 1 else mr.trace(same) for b, same in sorted(weighted.items())}
+    made: Volume = mr.fit_adc(by_b, _adc_settings(settings))
+    return made
+
+
+def _adc_settings(settings: HarmonizeSettings | None) -> Any:
+    """The recipe's choices for the fit; None for the defaults."""
+    return getattr(getattr(settings, "mr", None), "adc", None)
 
 
 def _contrast(volumes: Mapping[str, Volume], derivation: str) -> Volume:
     from gclnm.harmonize import mr
 
     post, pre = _role(volumes, "image"), _role(volumes, "pre")
-    return mr.subtract(post, pre) if derivation == "subtraction" else mr.relative_enhancement(post, pre)
+    combine = mr.subtract if derivation == "subtraction" else mr.relative_enhancement
+    made: Volume = combine(post, pre)
+    return made
 
 
 def _role(volumes: Mapping[str, Volume], role: str) -> Volume:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
-    from gclnm.images.sample import Sample, VolumeRef
+    from gclnm.images.sample import Coordinate, Sample, VolumeRef
 
 __all__ = ["Group", "contrast_rows", "diffusion_rows", "energy_rows"]
 
 # Headers write 69.9 for 70: levels nearer than this are one.
 SAME_KEV = 0.5
 Severity = Literal["refused", "info"]
+Timed: TypeAlias = "tuple[float, Sample]"
 _TIME = re.compile(r"(?:^|/)t=(\d+)(?:/|$)")
 
 
@@ -93,9 +94,9 @@ def _energy_row(
     above = min((level for level in levels if level > wanted), default=None)
     if near is None and None in (below, above) and extrapolate and len(levels) > 1:
         below, above = min(levels), max(levels)
-    used = {near} if near is not None else {below, above} - {None}
-    if used & twice:
-        several = f"several images are of {min(used & twice):g} keV"
+    ambiguous = twice.intersection([near] if near is not None else [e for e in (below, above) if e])
+    if ambiguous:
+        several = f"several images are of {min(ambiguous):g} keV"
         return "same-level", several, "Keep one of them: samples.one_per(...) or .query(...)."
     if near is not None:
         group.made.append(_native(levels[near], near, wanted))
@@ -144,7 +145,11 @@ def _from_maps(iodine: Sample, water: Sample, wanted: float) -> Sample:
 
 def _vmi(base: Sample, images: Mapping[str, VolumeRef], wanted: float, source: str) -> Sample:
     derivation = f"vmi {wanted:g} keV"
-    told = {"energy_kev": float(wanted), "energy_source": source, "derivation": derivation}
+    told: dict[str, Coordinate] = {
+        "energy_kev": float(wanted),
+        "energy_source": source,
+        "derivation": derivation,
+    }
     return replace(base, images=images, coords={**base.coords, **told}, derivation=derivation)
 
 
@@ -159,56 +164,75 @@ def diffusion_rows(group: Group) -> None:
             group.leave(sample, "no-b-value", "its image has no b-value", "")
         else:
             weighted[b_value].append(sample)
-    several = sorted(b for b, samples in weighted.items() if len(samples) > 1)
+    several = sorted(b for b, samples in weighted.items() if len(samples) > 1 and not _directions(samples))
     if not weighted:
         return
     if several:
         what = f"several images have b={several[0]:g} s/mm2"
-        group.refuse("same-b-value", what, "Take the trace images, not those of single directions.")
+        group.refuse("same-b-value", what, "Keep one, or the directions of one series.")
     elif len(weighted) < 2:
         what = f"b={min(weighted):g} s/mm2 is the only b-value of this ROI"
         group.refuse("one-b-value", what, "Pair with on='diffusion': a contour then serves every b-value.")
     elif not group.related:
         group.refuse("not-one-acquisition", _UNRELATED, _ONE_SERIES)
     else:
-        group.made.append(_adc({b: samples[0] for b, samples in sorted(weighted.items())}))
+        group.made.append(_adc(sorted(weighted.items())))
 
 
 _MEASURE_MAP = "A recipe without `derive` measures the scanner's map."
 _ONE_SERIES = "Pair with on='diffusion', or give images of one series the same coordinate `acquisition`."
 
 
-def _adc(weighted: Mapping[float, Sample]) -> Sample:
-    (first_b, base), *others = weighted.items()
-    images = {"image": replace(base.images["image"], b_value=first_b)}
-    images |= {f"b={b:g}": replace(sample.images["image"], b_value=b) for b, sample in others}
-    told = {"b_value": None, "sequence": "ADC", "derivation": "adc"}
+def _directions(samples: Sequence[Sample]) -> bool:
+    """Whether images of one b-value are the gradient directions of one series."""
+    splits = {str(sample.coords.get("split") or "") for sample in samples}
+    one_series = len({sample.coords.get("series_uid") for sample in samples}) == 1
+    return one_series and len(splits) == len(samples) and all("dir=" in split for split in splits)
+
+
+def _adc(weighted: Sequence[tuple[float, Sequence[Sample]]]) -> Sample:
+    base = weighted[0][1][0]
+    images = {}
+    for b, samples in weighted:
+        ordered = sorted(samples, key=lambda sample: str(sample.coords.get("split") or ""))
+        for number, sample in enumerate(ordered, start=1):
+            role = f"b={b:g}" if len(samples) == 1 else f"b={b:g}/{number}"
+            images["image" if sample is base else role] = replace(sample.images["image"], b_value=b)
+    told: dict[str, Coordinate] = {"b_value": None, "sequence": "ADC", "derivation": "adc"}
     return replace(base, images=images, coords={**base.coords, **told}, derivation="adc")
 
 
 def contrast_rows(group: Group, derivation: str) -> None:
     """A row for each image after contrast: what it has more than the one before."""
-    series: dict[object, dict[int, Sample]] = defaultdict(dict)
-    others = []
-    for sample in group.members:
-        time = time_point(sample)
-        if time is None or time in series[sample.coords.get("series_uid")]:
-            others.append(sample)
+    timed = [(time, sample) for sample in group.members if (time := _time_point(sample)) is not None]
+    others = [sample for sample in group.members if _time_point(sample) is None]
+    for points in _dynamics(timed):
+        pre, *posts = (sample for _, sample in sorted(points, key=lambda point: point[0]))
+        if posts and _all_differ(points):
+            group.made += [_contrast(post, pre, derivation) for post in posts]
         else:
-            series[sample.coords.get("series_uid")][time] = sample
-    for points in series.values():
-        if len(points) < 2:
-            others += points.values()
-            continue
-        pre, *posts = (points[time] for time in sorted(points))
-        group.made += [_contrast(post, pre, derivation) for post in posts]
+            others += [sample for _, sample in points]
     _by_phase(group, others, derivation)
 
 
+def _dynamics(timed: Sequence[Timed]) -> Iterable[Sequence[Timed]]:
+    """Time points that belong together: all where no two have one time, otherwise those of each series."""
+    if _all_differ(timed):
+        return [timed] if timed else []
+    series: dict[object, list[Timed]] = defaultdict(list)
+    for time, sample in timed:
+        series[sample.coords.get("series_uid")].append((time, sample))
+    return series.values()
+
+
+def _all_differ(timed: Sequence[Timed]) -> bool:
+    return len({time for time, _ in timed}) == len(timed)
+
+
 def _by_phase(group: Group, images: Sequence[Sample], derivation: str) -> None:
-    """Images of series of their own: the one without contrast is known by its phase."""
-    before = [sample for sample in images if sample.coords.get("phase") == "native"]
-    after = [s for s in images if s not in before and str(s.coords.get("phase") or "unknown") != "unknown"]
+    """Images of series of their own: the one without contrast is known by its phase or header."""
+    before = [sample for sample in images if _enhanced(sample) is False]
+    after = [sample for sample in images if _enhanced(sample)]
     for sample in images:
         if sample not in before and sample not in after:
             group.leave(sample, "no-time-point", "its image is no time point that is known", _STATE_PHASE)
@@ -224,10 +248,21 @@ def _by_phase(group: Group, images: Sequence[Sample], derivation: str) -> None:
 _STATE_PHASE = "Pair with on='frame'; where headers do not tell, .assign(phase=...) with native for before."
 
 
-def time_point(sample: Sample) -> int | None:
-    """Which time point of its series an image is, from 1; None: none, or not told."""
+def _enhanced(sample: Sample) -> bool | None:
+    """Whether an image is one after contrast; None: not told."""
+    phase = str(sample.coords.get("phase") or "unknown")
+    if phase != "unknown":
+        return phase != "native"
+    return {"yes": True, "no": False}.get(str(sample.coords.get("post_contrast")))
+
+
+def _time_point(sample: Sample) -> float | None:
+    """Which time point of a dynamic an image is, from 1; None: none, or not told."""
+    numbered = _number(sample, "temporal_position")
+    if numbered is not None:
+        return numbered
     match = _TIME.search(str(sample.coords.get("split") or ""))
-    return int(match[1]) if match else None
+    return float(match[1]) if match else None
 
 
 def _contrast(post: Sample, pre: Sample, derivation: str) -> Sample:

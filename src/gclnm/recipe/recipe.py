@@ -34,7 +34,18 @@ if TYPE_CHECKING:
 
 __all__ = ["BUILT_IN", "NUMBERS_VERSION", "Recipe"]
 
-BUILT_IN = ("ct", "ct-2d", "mr-t1", "mr-t2", "pet")
+BUILT_IN = (
+    "ct",
+    "ct-2d",
+    "ct-spectral",
+    "ct-spectral-fbn",
+    "ct-iodine",
+    "mr-t1",
+    "mr-t2",
+    "mr-dwi",
+    "mr-adc",
+    "pet",
+)
 
 # Raised when a correction changes the numbers that an unchanged recipe gives.
 NUMBERS_VERSION = 1
@@ -164,7 +175,7 @@ class Recipe(Settings):
 
     @classmethod
     def named(cls, name: str) -> Recipe:
-        """A built-in recipe: ``ct``, ``ct-2d``, ``mr-t1``, ``mr-t2`` or ``pet``.
+        """A built-in recipe by its name in ``BUILT_IN``: ``ct``, ``ct-spectral``, ``mr-adc``, ``pet`` ...
 
         Raises
         ------
@@ -382,6 +393,12 @@ class Recipe(Settings):
         return expand(
             samples, energies_kev=self.energies_kev, extrapolate=self.extrapolate, derive=self.derive
         )
+
+    def methods(self) -> str:
+        """The methods paragraph of a paper: every parameter, the versions, numbered references."""
+        from gclnm.recipe.methods import methods
+
+        return methods(self)
 
     def to_json(self) -> str:
         """Canonical JSON of all settings: the same text for the same recipe."""

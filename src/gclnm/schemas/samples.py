@@ -7,7 +7,7 @@ from gclnm.schemas.table import Column, Table
 __all__ = ["EXCLUDED", "SAMPLES", "UNPAIRED"]
 
 # Empty where a user made the sample by hand.
-PAIRED_BY = ("reference", "file-name", "acquisition", "geometry", "frame", "manifest", "")
+PAIRED_BY = ("reference", "file-name", "acquisition", "diffusion", "geometry", "frame", "manifest", "")
 
 SAMPLES = Table(
     "samples",

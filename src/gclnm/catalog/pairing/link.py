@@ -17,9 +17,9 @@ from gclnm.images.geometry import Geometry
 if TYPE_CHECKING:
     from gclnm.catalog.catalog import Catalog
 
-__all__ = ["Linker", "Links", "On", "Refusal", "same_acquisition"]
+__all__ = ["Linker", "Links", "On", "Refusal", "is_diffusion", "same_acquisition"]
 
-On = Literal["reference", "acquisition", "geometry", "frame"]
+On = Literal["reference", "acquisition", "diffusion", "geometry", "frame"]
 Record = Mapping[str, Any]
 
 SAME_TIME_S = 1.0
@@ -63,6 +63,15 @@ def same_acquisition(a: Record, b: Record) -> bool:
     times = _same_time(a["acquisition_time"], b["acquisition_time"])
     numbers = _stated(a, b, "acquisition_number")
     return False not in (times, numbers) and True in (times, numbers)
+
+
+def is_diffusion(volume: Record) -> bool:
+    """Whether a volume is diffusion-weighted or an ADC map, by its sequence, b-value or image type."""
+    if volume["modality"] != "MR":
+        return False
+    weighted = text(volume.get("b_value_s_mm2")) != ""
+    named = text(volume.get("sequence")) in ("DWI", "ADC")
+    return weighted or named or "ADC" in text(volume.get("image_type")).split("\\")
 
 
 def _stated(a: Record, b: Record, key: str) -> bool | None:
@@ -141,6 +150,8 @@ class Linker:
             return anchors
         if on == "acquisition":
             return self._acquisition(anchors, modalities)
+        if on == "diffusion":
+            return self._diffusion(anchors, modalities)
         if len(anchors.by) > 1:
             return self._ambiguous(anchors)
         return self._wanted(anchors, modalities)
@@ -255,6 +266,35 @@ class Linker:
         # A volume that cannot be used is no loss where others of the acquisition can.
         usable = {v: how for v, how in by.items() if self.volumes[v]["usable"]}
         return self._wanted(Links(usable or by), modalities)
+
+    def _diffusion(self, anchors: Links, modalities: frozenset[str]) -> Links | Refusal:
+        """Every b-value and ADC map of the study on the grid of the diffusion image it was drawn on."""
+        drawn_on = [self.volumes[v] for v in anchors.by if is_diffusion(self.volumes[v])]
+        if not drawn_on:
+            return Refusal(
+                "no-diffusion",
+                "the image it was drawn on is neither diffusion-weighted nor an ADC map",
+                "Pair it by on='reference', or on='frame' to use it on diffusion images.",
+            )
+        if len({volume["series_uid"] for volume in drawn_on}) > 1:
+            return self._ambiguous(anchors)
+        first = drawn_on[0]
+        by = {
+            volume["volume_id"]: anchors.by.get(volume["volume_id"], "diffusion")
+            for volume in self._by_patient[first["patient_id"]]
+            if volume["study_uid"] == first["study_uid"]
+            and is_diffusion(volume)
+            and (volume["volume_id"] in anchors.by or (volume["usable"] and self._same_grid(first, volume)))
+        }
+        return self._wanted(Links(by), modalities)
+
+    def _same_grid(self, a: Record, b: Record) -> bool:
+        """Whether two volumes have the same voxels in the same frame, where both name one."""
+        frames = {text(volume["frame_uid"]) for volume in (a, b)} - {""}
+        grids = self._grid(a["volume_id"]), self._grid(b["volume_id"])
+        if len(frames) > 1 or grids[0] is None or grids[1] is None:
+            return False
+        return grids[0].agrees(grids[1])
 
     def _frame(self, roi: Record, modalities: frozenset[str]) -> Links | Refusal:
         frame_uid = text(roi["frame_uid"])
