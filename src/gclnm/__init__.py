@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from gclnm._version import __version__
 
 if TYPE_CHECKING:
-    from gclnm import harmonize, phantom, report, schemas, vocabulary
+    from gclnm import harmonize, phantom, prepare, report, schemas, vocabulary
     from gclnm.catalog.catalog import Catalog
     from gclnm.catalog.pair import pair
     from gclnm.catalog.samples import Samples
@@ -64,7 +64,7 @@ _HOME = {
     "read_series": "gclnm.images.load",
     "scan": "gclnm.catalog.scan",
 }
-_ROOMS = ("harmonize", "phantom", "report", "schemas", "vocabulary")
+_ROOMS = ("harmonize", "phantom", "prepare", "report", "schemas", "vocabulary")
 
 __all__ = [
     "Case",
@@ -91,6 +91,7 @@ __all__ = [
     "pair",
     "phantom",
     "plan",
+    "prepare",
     "preview",
     "read_mask",
     "read_series",
