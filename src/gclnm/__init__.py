@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from gclnm._version import __version__
 
 if TYPE_CHECKING:
-    from gclnm import harmonize, phantom, report, schemas, vocabulary
+    from gclnm import harmonize, phantom, prepare, report, schemas, vocabulary
     from gclnm.catalog.catalog import Catalog
     from gclnm.catalog.pair import pair
     from gclnm.catalog.samples import Samples
@@ -69,7 +69,7 @@ _HOME = {
     "scan": "gclnm.catalog.scan",
     "slope": "gclnm.store.delta",
 }
-_ROOMS = ("harmonize", "phantom", "report", "schemas", "vocabulary")
+_ROOMS = ("harmonize", "phantom", "prepare", "report", "schemas", "vocabulary")
 
 __all__ = [
     "Case",
@@ -98,6 +98,7 @@ __all__ = [
     "pair",
     "phantom",
     "plan",
+    "prepare",
     "preview",
     "read_mask",
     "read_series",

@@ -92,6 +92,15 @@ def test_the_range_of_intensities_counts_for_the_grey_levels(tmp_path: Path, ram
     assert codes(sample, made(resegment={"range": [500, 900]})) == {"empty-range"}
     assert codes(sample, made(resegment={"range": [0, 0.2], "mode": "relative"})) == {"few-bins"}
     assert codes(sample, made(resegment={"range": [-3, 3], "mode": "sigma"})) == set()
+    assert codes(sample, made(resegment={"sigma": 3})) == set()
+    assert codes(sample, made(resegment={"range": [0, 900], "sigma": 0.2})) == {"few-bins"}
+
+
+def test_bins_that_begin_at_the_range_are_counted_from_there(tmp_path: Path, ramp: Any) -> None:
+    sample = write(tmp_path, "origin", ramp, cube(ramp.shape, BOX), ISOTROPIC)
+    asked = {"resegment": {"range": [-5000, 5000]}, "discretise": {"bin_width": 25, "origin": "minimum"}}
+    assert codes(sample, made(**asked)) == {"many-bins"}
+    assert codes(sample, made(discretise={"bin_width": 25, "origin": "minimum"})) == set()
 
 
 def test_normalised_intensities_are_counted_as_such(tmp_path: Path, ramp: Any) -> None:

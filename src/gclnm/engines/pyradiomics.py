@@ -115,7 +115,9 @@ class Pyradiomics:
                 levels = _Levels(
                     own.discretise or prepare.discretise, region.lowest if kind == "original" else None
                 )
-                raw |= _filtered(region, kind, {**asked, **filter_settings(own)}, levels, names, chosen, notes)
+                raw |= _filtered(
+                    region, kind, {**asked, **filter_settings(own)}, levels, names, chosen, notes
+                )
         wanted = self.expected(prepare, features)
         return Result(_checked(raw, wanted, features, notes), region.diagnostics, notes)
 
@@ -145,7 +147,8 @@ def _region(case: Case, prepare: Prepare, plane: str) -> _Region:
 
 def _on_new_grid(case: Case, prepare: Prepare) -> tuple[NDArray[np.floating], Mask]:
     """Voxels of the image, double where they were normalised, and the whole ROI on their grid."""
-    voxels, old, roi = case.image.array, case.image.geometry, case.roi
+    voxels: NDArray[np.floating] = case.image.array
+    old, roi = case.image.geometry, case.roi
     if prepare.normalize:
         voxels = normalized(voxels, prepare.normalize)
     if prepare.resample:

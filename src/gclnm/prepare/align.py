@@ -46,12 +46,12 @@ def new_grid(old: Geometry, settings: Resample, around: Mask | None = None) -> G
     --------
     >>> from gclnm.images.geometry import Geometry
     >>> from gclnm.prepare.settings import Resample
-    >>> old = Geometry(size=(4, 4, 1), spacing_mm=(3.0, 3.0, 3.0))
+    >>> old = Geometry(size=(5, 5, 1), spacing_mm=(3.0, 3.0, 3.0))
     >>> for align in ("centre", "corner"):
     ...     new = new_grid(old, Resample(spacing_mm=(2, 2, 0), align=align))
-    ...     print(new.size, new.origin_mm)
-    (6, 6, 1) (-0.5, -0.5, 0.0)
-    (6, 6, 1) (-0.5, -0.5, 0.0)
+    ...     print(new.size, [round(x, 6) for x in new.origin_mm])
+    (8, 8, 1) [-1.0, -1.0, 0.0]
+    (8, 8, 1) [-0.5, -0.5, 0.0]
     """
     size, spacing = np.array(old.size), np.array(old.spacing_mm)
     wanted = np.array(settings.spacing_mm)

@@ -100,7 +100,9 @@ def grey_levels(
     -----
     By number: N equal bins from the smallest to the largest value, which counts to the last. By width
     w: floor((x - origin) / w) + 1 for ``"minimum"``; for ``"zero"`` the edges are those that pyradiomics
-    makes, multiples of w in the precision of the image.
+    makes, multiples of w in the precision of the image. Of a width that is no binary fraction, such as
+    0.1, these miss the multiples by rounding: a value on an edge may get one level more, all of them
+    when it is the minimum. ``"minimum"`` has not that weakness.
 
     Examples
     --------
@@ -111,14 +113,15 @@ def grey_levels(
     if settings.bin_width is None:
         edges = np.histogram_bin_edges(values, settings.bin_count or 1)
         edges[-1] += 1
-        return np.digitize(values, edges)
+        return np.asarray(np.digitize(values, edges), dtype=np.int64)
     if settings.origin == "minimum":
         # In the precision of the image, as the range is compared: what stays in is not below its limit.
         low = values.min() if lowest is None else values.dtype.type(lowest)
         return np.floor((values - np.float64(low)) / settings.bin_width).astype(np.int64) + 1
     minimum, maximum = values.min(), values.max()
     low = minimum - (minimum % settings.bin_width)
-    return np.digitize(values, np.arange(low, maximum + 2 * settings.bin_width, settings.bin_width))
+    edges = np.arange(low, maximum + 2 * settings.bin_width, settings.bin_width)
+    return np.asarray(np.digitize(values, edges), dtype=np.int64)
 
 
 def n_levels(values: NDArray[np.floating], settings: Discretise, lowest: float | None = None) -> float:

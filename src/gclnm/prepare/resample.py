@@ -46,7 +46,8 @@ def resample(image: Image, settings: Resample, *, around: Mask | None = None) ->
     Interpolation is that of SimpleITK, in double precision: with ``align="corner"`` the result equals
     ``radiomics.imageoperations.resampleImage`` bit for bit, with ``align="centre"`` it meets the IBSI's
     diagnostics of the CT phantom (`tests/prepare/test_ibsi_phantom.py`). Voxels outside the old grid
-    are 0, as in pyradiomics; grids aligned by their centres have none.
+    are 0, as in pyradiomics; grids aligned by their centres have none. Between the outermost voxel
+    centres and the edge linear interpolation keeps the last value, and splines see the image mirrored.
 
     Parameters
     ----------

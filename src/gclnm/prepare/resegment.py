@@ -108,9 +108,7 @@ def kept(values: NDArray[np.floating], settings: Resegment) -> NDArray[np.bool_]
     return inside
 
 
-def _limits(
-    values: NDArray[np.floating], span: tuple[float, float | None], mode: str
-) -> tuple[Any, Any]:
+def _limits(values: NDArray[np.floating], span: tuple[float, float | None], mode: str) -> tuple[Any, Any]:
     """Lowest and highest value, in the precision of the image, as pyradiomics compares them."""
     low, high = span
     if mode == "relative":
