@@ -57,7 +57,7 @@ def store(dicom: Path) -> Path:
 
 COMMANDS = (
     *("scan", "report contours", "extract", "read", "log", "tag", "tags", "diff", "explain"),
-    *("check", "merge", "compact", "export", "put-table", "demo", "schema"),
+    *("check", "merge", "link", "compact", "export", "put-table", "demo", "schema"),
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from gclnm.errors import StoreError
@@ -27,13 +28,28 @@ def rows_of(store):
     }
 
 
-def test_a_condition_that_breaks_a_chain_of_links_leaves_all_of_it_out(recipe, row):
+@pytest.mark.parametrize("there", [0, 1])
+def test_a_condition_that_breaks_a_chain_of_links_leaves_all_of_it_out(recipe, row, there):
     theirs = made(recipe, [row(key, patient_id=key.upper()) for key in "acde"])
     theirs.link("ct", {"a": "c"})
     theirs.link("ct", {"c": "d"})
-    ours = open_store("memory://")
-    ours.merge(theirs, where="patient_id != 'D'")
-    assert rows_of(ours) == {"e": "ok"}
+    ours = made(recipe, *[[row("own")] for _ in range(there)])
+    merged = ours.merge(theirs, where="patient_id != 'D'")
+    assert rows_of(ours) == {"e": "ok"} | ({"own": "ok"} if there else {})
+    assert merged.omitted.rows == 3
+    assert merged.omitted.patients == ("A", "C", "D")
+
+
+@pytest.mark.parametrize("there", [0, 1])
+def test_a_ring_that_the_other_store_has_itself_is_refused_and_can_be_left_out(recipe, row, there):
+    theirs = made(recipe, [row("x"), row("y"), row("z")])
+    for key, other in (("x", "y"), ("y", "x")):
+        link = replace(row(key), status="linked", reason=f"same-as: {other}")
+        theirs.append("ct", recipe, [replace(link, values=np.full(len(link.values), np.nan))])
+    ours = made(recipe, *[[row("own")] for _ in range(there)])
+    with pytest.raises(StoreError, match="2 samples would be linked in a ring"):
+        ours.merge(theirs)
+    assert ours.merge(theirs, where="sample_id == 'z'").sets["added"].tolist() == [1]
 
 
 @pytest.mark.parametrize(

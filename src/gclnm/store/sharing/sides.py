@@ -124,10 +124,13 @@ def general_problems(ours: Ours, theirs: Theirs) -> list[GclnmError]:
 def set_problems(ours: Ours, theirs: Theirs, name: str, prefer: Prefer) -> list[GclnmError]:
     """What is wrong with the rows, coordinates and selections of one set of one recipe."""
     group, source = ours.groups.get(name), theirs.groups[name]
-    if group is None or recipe_problems(group, name, source):
+    if group is not None and recipe_problems(group, name, source):
         return []
+    rows = row_problems(name, decision_on(ours, theirs, name, prefer))
+    if group is None:
+        return rows
     return [
-        *row_problems(name, decision_on(ours, theirs, name, prefer)),
+        *rows,
         *coordinate_problems(name, group, source),
         *selection_problems(name, group, theirs.selections[name], prefer),
     ]
