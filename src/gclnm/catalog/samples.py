@@ -144,9 +144,10 @@ class Samples(Sequence[Sample]):
         """The samples whose row of ``.table`` fulfils an expression of ``DataFrame.query``.
 
         ``query(modality="MR", field_strength_t=3.0)`` asks for coordinates of these values; a field
-        strength is that of its class (2.89 T is 3.0 T). Both ways may be combined. Text columns compare as text: ``patient_id == 12`` is ``patient_id == '12'``. ``@name`` is a
-        variable of yours; ``modality == 'PET'`` finds ``PT``. Where none fulfils it a note names the
-        values that there are. The expression is run by pandas: do not take one from a stranger.
+        strength is that of its class (2.89 T is 3.0 T). Both ways may be combined. Text columns compare
+        as text: ``patient_id == 12`` is ``patient_id == '12'``. ``@name`` is a variable of yours;
+        ``modality == 'PET'`` finds ``PT``. Where none fulfils it a note names the values that there are.
+        The expression is run by pandas: do not take one from a stranger.
 
         Raises
         ------

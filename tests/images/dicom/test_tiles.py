@@ -120,6 +120,13 @@ def test_real_pictures_of_tiles_are_volumes_of_a_head_in_the_middle(data, case, 
         assert near > far
 
 
+def test_a_tile_that_is_not_there_is_named(data):
+    file = str(next((data("dwi") / "siemens_prisma_mosaic").glob("*.dcm")))
+    ref = gclnm.VolumeRef("1", "dicom", (file,), frames=(0, 25), modality="MR")
+    with pytest.raises(ReadError, match="25 tiles, not 26"):
+        load_volume(ref)
+
+
 def test_a_mosaic_whose_places_are_unknown_does_not_load(data, tmp_path):
     import pydicom
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gclnm.errors import QuantityError
 from gclnm.harmonize.mr.together import require_signal_alike, signal_arrays
@@ -72,15 +73,19 @@ def relative_enhancement(post: Volume, pre: Volume) -> Volume:
     return post.with_(Step("enhancement", told, "percent of signal before"), array=gain, quantity="%")
 
 
-def _pair(post: Volume, pre: Volume, wanted: str) -> list[np.ndarray[tuple[int, ...], np.dtype[np.float32]]]:
+def _pair(post: Volume, pre: Volume, wanted: str) -> list[NDArray[np.float32]]:
     require_signal_alike([post, pre], wanted)
-    later, earlier = (volume.facts.get("acquisition_first_s") for volume in (post, pre))
-    timed = isinstance(later, float) and isinstance(earlier, float)
+    apart = _seconds(post) - _seconds(pre)  # NaN where a time is not known
     # A study may cross midnight: half a day apart is the other way round.
-    if timed and -HALF_DAY_S < later - earlier < 0:
+    if -HALF_DAY_S < apart < 0:
         raise QuantityError(
-            f"{wanted}: the image after contrast agent was acquired {earlier - later:.0f} s before the other",
+            f"{wanted}: the image after contrast agent was acquired {-apart:.0f} s before the other",
             fix="Exchange them.",
             code="time-order",
         )
     return signal_arrays([post, pre])
+
+
+def _seconds(volume: Volume) -> float:
+    began = volume.facts.get("acquisition_first_s")
+    return began if isinstance(began, float) else float("nan")

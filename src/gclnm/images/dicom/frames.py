@@ -32,7 +32,16 @@ from gclnm.images.dicom.phase import phase_evidence
 from gclnm.images.dicom.sequence import MrSequence, mr_sequence
 from gclnm.images.dicom.tiles import tiling
 
-__all__ = ["FrameHeader", "Plane", "field_class", "field_strength_t", "frame_headers", "kind_of", "mapped_unit", "plane_of"]
+__all__ = [
+    "FrameHeader",
+    "Plane",
+    "field_class",
+    "field_strength_t",
+    "frame_headers",
+    "kind_of",
+    "mapped_unit",
+    "plane_of",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

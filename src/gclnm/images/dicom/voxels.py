@@ -116,6 +116,8 @@ def _arrays(dataset: Dataset, frames: Sequence[int], where: str) -> NDArray[Any]
     tiled = _tiling(dataset)
     if tiled is None:
         return stored_frames(dataset, frames, where)
+    if max(frames) >= len(tiled.positions):
+        raise ReadError(f"the object has {len(tiled.positions)} tiles, not {max(frames) + 1}", where=where)
     slices: NDArray[Any] = tiled.cut(stored_frames(dataset, (0,), where)[0])[list(frames)]
     return slices
 
