@@ -39,6 +39,16 @@ def test_air_inside_and_tissue_at_the_edge_of_the_image_are_body() -> None:
     assert not inside[:, :, :4].any()
 
 
+def test_dark_tissue_beside_bright_fat_is_body() -> None:
+    rng = np.random.default_rng(0)
+    array = rng.normal(5, 2, (6, 30, 40))
+    array[:, 5:25, 5:20] = rng.normal(250, 15, (6, 20, 15))
+    array[:, 5:25, 20:35] = rng.normal(1000, 50, (6, 20, 15))
+    inside = body_mask(Volume(array, Geometry(size=(40, 30, 6), spacing_mm=(4.0, 4.0, 5.0)))).array
+    assert inside[:, 6:24, 6:34].all()
+    assert not inside[:, :4].any()
+
+
 def test_both_breasts_are_body_and_specks_are_not() -> None:
     array = np.random.default_rng(0).random((8, 40, 40))
     array[:, 5:20, 3:17] += 50

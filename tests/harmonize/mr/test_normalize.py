@@ -163,6 +163,11 @@ def test_the_map_to_the_standard_scale_never_changes_the_order(old, new, at) -> 
     np.testing.assert_allclose(onto_standard(old[:n], old[:n], new[:n]), new[:n], atol=1e-9)
 
 
+def test_beyond_the_outer_landmarks_the_outer_segments_go_on() -> None:
+    mapped = onto_standard([-10, 5, 30], [0, 10, 20], [0, 50, 60])
+    np.testing.assert_allclose(mapped, [-50, 25, 70])
+
+
 def test_equal_landmarks_are_refused() -> None:
     with pytest.raises(QuantityError) as caught:
         histogram_landmarks([0] * 50 + [1, 2], (1, 50, 99))

@@ -33,7 +33,8 @@ def body_mask(volume: Volume) -> Mask:
     Otsu's threshold (Otsu 1979, 200 bins) on the logarithm of intensities, closing by 3 mm and filling of
     holes in each slice, then the largest connected part and those of at least a twentieth of it. On
     intensities themselves Otsu's threshold separates bright fat from dark organs instead of tissue from
-    air. The mask is the same for ``a * image + b``, a > 0.
+    air. Tissue at the skin that is darker than about a tenth of the brightest may still count as air. The
+    mask is the same for ``a * image + b``, a > 0.
 
     Raises
     ------
