@@ -16,7 +16,8 @@ _CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}(?:\.\d+)?))?")
 OVERRIDES: Mapping[str, Override] = {
     **PET,
     "unit": Override(
-        "unit of a material or ADC map", words=("mg/mL", "100 ug/mL", "ug/mL", "1e-6 mm2/s", "1e-3 mm2/s")
+        "unit of a material or ADC map",
+        words=("mg/mL", "100 ug/mL", "ug/mL", "g/mL", "1e-6 mm2/s", "1e-3 mm2/s"),
     ),
 }
 """By the key of ``Volume.facts``."""

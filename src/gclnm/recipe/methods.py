@@ -241,10 +241,11 @@ def _features(recipe: Recipe, cite: _Citations) -> Iterator[str]:
         for family, names in compute.chosen.items()
     ]
     unit, filters = _unit(recipe), recipe.prepare.filters
+    columns = engine(recipe.engine).expected(recipe.prepare, compute)
     images = [_filter(kind, settings, unit) for kind, settings in filters.enabled.items()]
     wavelets = f" {cite('pywavelets')}" if filters.wavelet else ""
     yield (
-        f"{len(recipe.features)} features of {_listed(families)} were computed on"
+        f"{len(columns)} features of {_listed(families)} were computed on"
         f" {_listed(images)}{wavelets}; their definitions are those of the IBSI {cite('ibsi')}, but for what"
         f" pyradiomics documents {cite('pyradiomics')}."
     )
