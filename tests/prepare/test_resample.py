@@ -151,13 +151,14 @@ def test_a_flipped_image_gives_the_flipped_result_when_centres_are_aligned(inter
     st.sampled_from(["linear", "nearest"]),
     st.sampled_from(["corner", "centre"]),
 )
-def test_the_volume_of_a_mask_is_kept_to_a_fraction_of_its_surface(spacing, how, align) -> None:
+def test_the_volume_of_a_mask_is_kept_to_less_than_a_layer_of_voxels(spacing, how, align) -> None:
     roi = ball(Geometry((40, 40, 40), (1.0, 1.0, 1.0)), 14.0)
     result = resample(roi, Resample(spacing_mm=spacing, mask=how, align=align))
     before, after = (m.n_voxels * m.geometry.voxel_volume_mm3 for m in (roi, result))
     surface = 4 * np.pi * 14.0**2
-    # Voxels at the surface are in or out by chance, on the old grid and on the new one.
-    assert abs(after - before) <= 0.15 * surface * max(1.0, *spacing)
+    # Less than a layer of voxels is gained or lost by nearest neighbour, less than half of one linearly.
+    share = 1.0 if how == "nearest" else 0.5
+    assert abs(after - before) <= share * surface * max(1.0, *spacing)
 
 
 def test_a_voxel_exactly_half_inside_counts_when_the_mask_is_linear() -> None:
