@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gclnm.errors import InputError, QuantityError
 from gclnm.images.volume import Step
@@ -68,7 +68,7 @@ def derive(
     """
     level = _VMI.fullmatch(derivation)
     if level is not None:
-        made = _monoenergetic(volumes, float(level[1]), extrapolate)
+        made = _monoenergetic(volumes, float(level[1]), settings, extrapolate)
     elif derivation == "adc":
         made = _adc(volumes, settings)
     elif derivation in ("subtraction", "enhancement"):
@@ -83,12 +83,15 @@ def derive(
     return _with_partners(made, volumes)
 
 
-def _monoenergetic(volumes: Mapping[str, Volume], energy_kev: float, extrapolate: bool) -> Volume:
-    from gclnm.harmonize import spectral
+def _monoenergetic(
+    volumes: Mapping[str, Volume], energy_kev: float, settings: HarmonizeSettings | None, extrapolate: bool
+) -> Volume:
+    from gclnm.harmonize import ct, spectral
 
     image = _role(volumes, "image")
     if "water" in volumes:
-        return spectral.from_material_pair(image, volumes["water"], energy_kev)
+        iodine = ct.iodine(image, None if settings is None else settings.ct)
+        return spectral.from_material_pair(iodine, volumes["water"], energy_kev)
     high = _role(volumes, "high")
     energies = (_number(image, "energy_kev"), _number(high, "energy_kev"))
     return spectral.monoenergetic(image, high, energies, energy_kev, extrapolate=extrapolate)
@@ -105,13 +108,7 @@ def _adc(volumes: Mapping[str, Volume], settings: HarmonizeSettings | None) -> V
             "images of one b-value give no ADC", fix="Pair images of two or more.", code="b-values"
         )
     by_b = {b: same[0] if len(same) == 1 else mr.trace(same) for b, same in sorted(weighted.items())}
-    made: Volume = mr.fit_adc(by_b, _adc_settings(settings))
-    return made
-
-
-def _adc_settings(settings: HarmonizeSettings | None) -> Any:
-    """The recipe's choices for the fit; None for the defaults."""
-    return getattr(getattr(settings, "mr", None), "adc", None)
+    return mr.fit_adc(by_b, None if settings is None else settings.mr.adc)
 
 
 def _contrast(volumes: Mapping[str, Volume], derivation: str) -> Volume:
@@ -119,8 +116,7 @@ def _contrast(volumes: Mapping[str, Volume], derivation: str) -> Volume:
 
     post, pre = _role(volumes, "image"), _role(volumes, "pre")
     combine = mr.subtract if derivation == "subtraction" else mr.relative_enhancement
-    made: Volume = combine(post, pre)
-    return made
+    return combine(post, pre)
 
 
 def _role(volumes: Mapping[str, Volume], role: str) -> Volume:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field, field_validator, model_validator
 
+from gclnm.harmonize.mr.adc import AdcSettings
 from gclnm.prepare.settings import Positive, Settings
 
 __all__ = [
@@ -172,7 +173,7 @@ Normalization: TypeAlias = ZScore | Percentile | ReferenceTissue | Nyul | WhiteS
 
 
 class MrSettings(Settings):
-    """MR signal: N4 first, then a normalization; neither unless asked for.
+    """MR: signal by N4 first, then a normalization, neither unless asked for; how ADC maps are fitted.
 
     Examples
     --------
@@ -184,6 +185,8 @@ class MrSettings(Settings):
     """Bias correction; skipped, and said so, where the scanner has corrected already."""
     normalize: Annotated[Normalization, Field(discriminator="method")] | None = None
     """What signal is scaled to; the quantity becomes ``normalized``."""
+    adc: AdcSettings = AdcSettings()
+    """How an ADC is fitted, where the recipe derives it."""
 
     @field_validator("n4", mode="before")
     @classmethod
