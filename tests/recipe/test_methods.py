@@ -109,9 +109,43 @@ def test_a_change_of_any_setting_changes_the_words(change: dict[str, Any]) -> No
 
 
 def test_a_setting_without_a_sentence_of_its_own_is_named_with_its_value() -> None:
-    recipe = Recipe.named("pet").with_(harmonize__pet__strict=True)
+    # A choice for another modality than the recipe's has no effect, and so no sentence.
+    recipe = Recipe.named("ct").with_(harmonize__pet__strict=True)
     assert "Further settings: harmonize.pet.strict true." in recipe.methods()
     assert "Further settings" not in Recipe.named("ct").methods()
+
+
+def test_harmonisation_of_each_modality_is_told_in_sentences() -> None:
+    strict = Recipe.named("pet").with_(harmonize__pet__strict=True).methods()
+    assert "implausible header values were refused" in strict
+    lean = Recipe.named("pet").with_(quantity=["SUVlbm"], harmonize__pet__quantity="SUVlbm").methods()
+    assert "lean body mass (Janmahasatian [" in lean
+    assert "Clin Pharmacokinet" in lean
+    clamped = Recipe.named("ct").with_(harmonize__ct__clamp_hu=[-1024, 3071]).methods()
+    assert "below -1024 HU or above 3071 HU were set to these limits" in clamped
+    signal = Recipe.named("mr-t1").with_(
+        quantity=["normalized"],
+        harmonize={"mr": {"n4": {}, "normalize": {"method": "percentile", "high": 98}}},
+    )
+    assert "corrected by N4 [" in signal.methods()
+    assert "percentiles 1 and 98 in the body without the ROI became 0 and 1" in signal.methods()
+    assert "Further settings" not in signal.methods()
+    assert "Nyul" not in signal.methods()
+
+
+def test_quantities_and_the_ways_of_the_ibsi_are_told() -> None:
+    text = Recipe.named("pet").methods()
+    assert "On the image as scanned, without resampling: SUVmax, SUVmean" in text
+    ibsi = {"resample": {"align": "centre", "mask": "linear"}, "discretise": {"origin": "minimum"}}
+    text = Recipe.named("ct").with_(prepare={**ibsi, "resegment": {"sigma": 3}}).methods()
+    for words in (
+        "threshold of 0.5",
+        "aligned at their centres",
+        "within 3 standard deviations",
+        "lower limit",
+    ):
+        assert words in text
+    assert "Further settings" not in text
 
 
 def test_every_reference_says_who_where_and_its_doi() -> None:

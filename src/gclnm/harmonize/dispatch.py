@@ -91,6 +91,8 @@ def with_masks(volume: Volume, settings: HarmonizeSettings, masks: Mapping[str, 
 def _done(volume: Volume, *steps: str) -> bool:
     """Whether a user has taken one of these steps before."""
     return any(step.name in steps for step in volume.history)
+
+
 def check_regions(
     volume: Volume, masks: Mapping[str, Mask], settings: HarmonizeSettings | None = None
 ) -> None:

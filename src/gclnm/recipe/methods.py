@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from gclnm._version import __version__
 from gclnm.engines import engine
+from gclnm.recipe.harmonized import CITED_HERE, MODALITY_SETTINGS, harmonized
 
 if TYPE_CHECKING:
-    from gclnm.prepare.settings import Discretise, Plain
+    from gclnm.prepare.settings import Discretise, Plain, Resegment
     from gclnm.recipe.recipe import Recipe
 
 __all__ = ["methods"]
@@ -33,10 +34,9 @@ REFERENCES = {
     " Eur J Nucl Med Mol Imaging 2015;42:328-354. doi:10.1007/s00259-014-2961-x",
     "suv-bins": "Leijenaar RTH et al. The effect of SUV discretization in quantitative FDG-PET radiomics."
     " Sci Rep 2015;5:11075. doi:10.1038/srep11075",
-    "n4": "Tustison NJ et al. N4ITK: improved N3 bias correction. IEEE Trans Med Imaging 2010;29:1310-1320."
-    " doi:10.1109/TMI.2010.2046908",
-    "nyul": "Nyul LG, Udupa JK, Zhang X. New variants of a method of MRI scale standardization. IEEE Trans"
-    " Med Imaging 2000;19:143-150. doi:10.1109/42.836373",
+    "peak": "Wahl RL et al. From RECIST to PERCIST. J Nucl Med 2009;50:122S-150S."
+    " doi:10.2967/jnumed.108.057307",
+    **CITED_HERE,
 }
 QUANTITIES = {
     "HU": "Hounsfield units",
@@ -44,6 +44,7 @@ QUANTITIES = {
     "mg/mL": "iodine concentration (mg/mL)",
     "1e-6 mm2/s": "apparent diffusion coefficients (1e-6 mm2/s)",
     "arbitrary": "arbitrary units of the scanner",
+    "normalized": "normalized signal",
 }
 MODALITIES = {"CT": "CT", "MR": "MR", "PT": "PET", "": "Images of any modality"}
 INTERPOLATORS = {"bspline": "cubic B-spline", "linear": "linear", "nearest": "nearest-neighbour"}
@@ -90,14 +91,18 @@ TOLD = (
     "prepare.resample.interpolator",
     "prepare.resample.pad_voxels",
     "prepare.resample.round",
+    "prepare.resample.align",
+    "prepare.resample.mask",
+    "prepare.resample.antialias",
     "prepare.crop.pad_voxels",
     "prepare.resegment",
     "prepare.discretise.bin_width",
     "prepare.discretise.bin_count",
+    "prepare.discretise.origin",
     "prepare.filters",
     "compute",
+    "quantities",
 )
-CITED = {"harmonize.mr.n4": "n4", "harmonize.mr.normalize": "nyul"}
 
 
 class _Citations:
@@ -142,10 +147,12 @@ def methods(recipe: Recipe) -> str:
     sentences = [
         *_software(recipe, cite),
         *_images(recipe, cite),
+        *harmonized(recipe, cite),
         *_voxels(recipe, cite),
         *_grey_levels(recipe, cite),
         *_features(recipe, cite),
-        *_others(recipe, cite),
+        *_quantities(recipe, cite),
+        *_others(recipe),
     ]
     return "\n".join([" ".join(sentences), "", *cite.lines()])
 
@@ -196,10 +203,13 @@ def _voxels(recipe: Recipe, cite: _Citations) -> Iterator[str]:
         step = prepare.resample
         size = " x ".join(f"{spacing:g}" if spacing else "native" for spacing in step.spacing_mm)
         how = INTERPOLATORS.get(step.interpolator, step.interpolator)
+        smoothed = " after a Gaussian against aliasing" if step.antialias else ""
         rounded = " and rounded to whole numbers" if step.round else ""
+        grids = "centres" if step.align == "centre" else "first corners"
+        rois = "linearly with a threshold of 0.5" if step.mask == "linear" else "by nearest neighbour"
         yield (
-            f"Images were resampled to {size} mm ({how} interpolation){rounded}, ROIs by nearest"
-            f" neighbour, with {step.pad_voxels} voxels around the ROI's box {cite('simpleitk')}."
+            f"Images were resampled to {size} mm ({how} interpolation{smoothed}){rounded}, ROIs {rois}, with grids"
+            f" aligned at their {grids} and {step.pad_voxels} voxels around the ROI's box {cite('simpleitk')}."
         )
     elif prepare.crop is not None:
         yield f"Images were cut {prepare.crop.pad_voxels} voxels around the ROI's box, without resampling."
@@ -210,17 +220,25 @@ def _voxels(recipe: Recipe, cite: _Citations) -> Iterator[str]:
 def _grey_levels(recipe: Recipe, cite: _Citations) -> Iterator[str]:
     prepare, unit = recipe.prepare, _unit(recipe)
     if prepare.resegment is not None:
-        low, high = prepare.resegment.range
-        span = f"from {low:g} to {high:g}" if high is not None else f"of at least {low:g}"
+        yield _resegmented(prepare.resegment, unit)
+    keys = ("ibsi", "suv-bins") if recipe.modality == "PT" and prepare.discretise.bin_width else ("ibsi",)
+    yield f"Grey levels: {_bins(prepare.discretise, unit)} {cite(*keys)}."
+
+
+def _resegmented(step: Resegment, unit: str) -> str:
+    found = []
+    if step.range is not None:
+        low, high = step.range
         of = {
             "absolute": unit,
             "relative": "of the ROI's maximum",
             "sigma": "standard deviations from the ROI's mean",
-        }[prepare.resegment.mode]
-        shape = ", for shape too" if prepare.resegment.shape else ""
-        yield f"Voxels with intensities {span} {of} stayed in the ROI{shape}."
-    keys = ("ibsi", "suv-bins") if recipe.modality == "PT" and prepare.discretise.bin_width else ("ibsi",)
-    yield f"Grey levels: {_bins(prepare.discretise, unit)} {cite(*keys)}."
+        }[step.mode]
+        found.append(f"from {low:g} to {high:g} {of}" if high is not None else f"of at least {low:g} {of}")
+    if step.sigma is not None:
+        found.append(f"within {step.sigma:g} standard deviations of the ROI's mean")
+    shape = ", for shape too" if step.shape else "" if step.cut_shape else "; shape is that of the whole ROI"
+    return f"Voxels with intensities {' and '.join(found)} stayed in the ROI{shape}."
 
 
 def _unit(recipe: Recipe) -> str:
@@ -230,7 +248,8 @@ def _unit(recipe: Recipe) -> str:
 
 def _bins(grey: Discretise, unit: str) -> str:
     if grey.bin_width is not None:
-        return f"a fixed width of {grey.bin_width:g} {unit}, edges at whole multiples"
+        edges = "edges at whole multiples" if grey.origin == "zero" else "from the lower limit of the ROI on"
+        return f"a fixed width of {grey.bin_width:g} {unit}, {edges}"
     return f"a fixed number of {grey.bin_count} between minimum and maximum of the ROI"
 
 
@@ -266,6 +285,15 @@ def _features(recipe: Recipe, cite: _Citations) -> Iterator[str]:
         yield f"{compute.intensity_shift:g} was added to intensities in Energy and RootMeanSquared."
 
 
+def _quantities(recipe: Recipe, cite: _Citations) -> Iterator[str]:
+    for family, names in recipe.quantities.chosen.items():
+        source = f" {cite('ibsi', 'peak')}" if family == "pet" else ""
+        disc = (
+            f", the minimum over discs of {recipe.quantities.adc_disc_mm2:g} mm2" if family == "adc" else ""
+        )
+        yield f"On the image as scanned, without resampling: {_listed(names)}{disc}{source}."
+
+
 def _chosen(asked: Any, names: Sequence[str]) -> str:
     return f"{len(names)}" if asked == "all" else _listed(names)
 
@@ -283,15 +311,15 @@ def _filter(kind: str, settings: Plain, unit: str) -> str:
     return words if settings.discretise is None else f"{words} with {_bins(settings.discretise, unit)}"
 
 
-def _others(recipe: Recipe, cite: _Citations) -> Iterator[str]:
+def _others(recipe: Recipe) -> Iterator[str]:
     """What differs from its default and has no sentence of its own, by its name in the recipe."""
     settings = recipe.model_dump(mode="json", exclude_defaults=True)
-    words = []
-    for path, value in _leaves(settings):
-        if any(path == told or path.startswith(f"{told}.") for told in TOLD):
-            continue
-        source = next((f" {cite(key)}" for prefix, key in CITED.items() if path.startswith(prefix)), "")
-        words.append(f"{path} {value if isinstance(value, str) else json.dumps(value)}{source}")
+    told = (*TOLD, *(path for key, path in MODALITY_SETTINGS.items() if key == recipe.modality))
+    words = [
+        f"{path} {value if isinstance(value, str) else json.dumps(value)}"
+        for path, value in _leaves(settings)
+        if not any(path == known or path.startswith(f"{known}.") for known in told)
+    ]
     if words:
         yield f"Further settings: {'; '.join(words)}."
 

@@ -46,8 +46,21 @@ def pet() -> Volume:
 LESION, LIVER = block(3, 9, 3, 9, 3, 9), block(1, 11, 10, 12, 2, 12)
 
 
-def test_columns_follow_those_of_the_engine_and_all_parse() -> None:
+def test_what_needs_no_other_roi_is_measured_without_being_asked_for() -> None:
     recipe = Recipe.named("pet")
+    assert not [name for name in recipe.features if "Liver" in name or "Blood" in name or "PERCIST" in name]
+    assert not [name for name in recipe.diagnostics if name.startswith(("liver", "blood"))]
+    found = features(pet(), Mask(LESION, GRID), recipe)
+    native = found[[name for name in recipe.features if name.startswith("native_")]]
+    assert len(native) == 10
+    assert native.drop(["native_pet_MTV4p0", "native_pet_TLG4p0"]).notna().all()
+    blood_alone = recipe.with_(quantities__pet=["SUVmaxToBlood"])
+    assert [name for name in blood_alone.diagnostics if "_mean" in name][-1] == "blood_mean"
+    assert "liver_mean" not in blood_alone.diagnostics
+
+
+def test_columns_follow_those_of_the_engine_and_all_parse() -> None:
+    recipe = Recipe.named("pet").with_(quantities__pet="all")
     start = len(recipe.with_(quantities={"pet": []}).features)
     assert all(column.startswith("native_pet_") for column in recipe.features[start:])
     assert len(recipe.features) == start + len(vocabulary.names("pet"))

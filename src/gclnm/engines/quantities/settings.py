@@ -19,7 +19,12 @@ ACCEPTS = {
     "spectral": ("mg/mL",),
     "adc": ("1e-6 mm2/s",),
 }
-_REFERENCES = {"pet": ("liver", "blood"), "spectral": ("aorta",), "adc": ()}
+# Tissues that quantities refer to, by what is in the names of these.
+_REFERENCES = {
+    "pet": {"liver": ("Liver", "PERCIST"), "blood": ("Blood",)},
+    "spectral": {"aorta": ("NIC",)},
+    "adc": {},
+}
 
 
 class Quantities(Settings):
@@ -68,7 +73,12 @@ class Quantities(Settings):
     @property
     def diagnostics(self) -> tuple[str, ...]:
         """Names of the diagnostics: what the tissues that ratios refer to are like."""
-        tissues = [tissue for family in self.chosen for tissue in _REFERENCES[family]]
+        tissues = [
+            tissue
+            for family, names in self.chosen.items()
+            for tissue, marks in _REFERENCES[family].items()
+            if any(mark in name for name in names for mark in marks)
+        ]
         return tuple(f"{tissue}_{what}" for tissue in tissues for what in ("mean", "sd", "voxels"))
 
     def require(self, quantities: Sequence[str]) -> None:

@@ -78,7 +78,7 @@ def check_iodine(volume: Volume, masks: Mapping[str, Mask], settings: CtSettings
     volume
         Iodine, mg/mL.
     masks
-        ROIs by role; ``aorta`` and ``blood_pool`` are blood, all others tissue.
+        ROIs by role; ``aorta`` and ``blood`` are blood, all others tissue.
     settings
         The limits; the defaults when left out.
 
@@ -98,7 +98,7 @@ def check_iodine(volume: Volume, masks: Mapping[str, Mask], settings: CtSettings
     """
     settings = settings or CtSettings()
     for role, mask in masks.items():
-        blood = role in ("aorta", "blood_pool")
+        blood = role in ("aorta", "blood")
         most = settings.most_aorta_mg_ml if blood else settings.most_iodine_mg_ml
         inside = volume.array[onto(mask, volume).array]
         if inside.size and float(np.median(inside)) > most:

@@ -1,0 +1,115 @@
+"""Sentences of a methods paragraph: how images of different scanners were brought to one quantity."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from gclnm.harmonize.mr.settings import Nyul, Percentile, ReferenceTissue, WhiteStripe, ZScore
+
+if TYPE_CHECKING:
+    from gclnm.harmonize.mr.settings import Normalization
+    from gclnm.recipe.recipe import Recipe
+
+__all__ = ["CITED_HERE", "MODALITY_SETTINGS", "harmonized"]
+
+# Settings that the sentences below tell.
+MODALITY_SETTINGS = {"CT": "harmonize.ct", "PT": "harmonize.pet", "MR": "harmonize.mr"}
+CITED_HERE = {
+    "janmahasatian": "Janmahasatian S et al. Quantification of lean bodyweight. Clin Pharmacokinet"
+    " 2005;44:1051-1065. doi:10.2165/00003088-200544100-00004",
+    "n4": "Tustison NJ et al. N4ITK: improved N3 bias correction. IEEE Trans Med Imaging 2010;29:1310-1320."
+    " doi:10.1109/TMI.2010.2046908",
+    "nyul": "Nyul LG, Udupa JK, Zhang X. New variants of a method of MRI scale standardization. IEEE Trans"
+    " Med Imaging 2000;19:143-150. doi:10.1109/42.836373",
+    "white-stripe": "Shinohara RT et al. Statistical normalization techniques for magnetic resonance imaging."
+    " NeuroImage Clin 2014;6:9-19. doi:10.1016/j.nicl.2014.08.008",
+}
+Cite = Callable[..., str]
+
+
+def harmonized(recipe: Recipe, cite: Cite) -> Iterator[str]:
+    """What was done to stored values before anything else, for the modality that a recipe is made for."""
+    if recipe.modality == "PT":
+        yield from _pet(recipe, cite)
+    elif recipe.modality == "CT":
+        yield from _ct(recipe)
+    elif recipe.modality == "MR":
+        yield from _mr(recipe, cite)
+
+
+def _pet(recipe: Recipe, cite: Cite) -> Iterator[str]:
+    settings = recipe.harmonize.pet
+    by = {"SUVbw": "body weight", "SUVbsa": "body surface area (Du Bois)", "SUVibw": "ideal body weight"}
+    if settings.quantity == "SUVlbm":
+        formula = f"Janmahasatian {cite('janmahasatian')}" if settings.lean_mass[0:3] == "jan" else "James"
+        by["SUVlbm"] = f"lean body mass ({formula})"
+    repaired = (
+        "refused" if settings.strict else "corrected where only one reading was plausible, and recorded"
+    )
+    yield (
+        f"Stored activity was converted slice by slice to {settings.quantity}, normalized by {by[settings.quantity]},"
+        " from the units, decay correction, dose and times of each header; implausible header values were"
+        f" {repaired}."
+    )
+
+
+def _ct(recipe: Recipe) -> Iterator[str]:
+    settings = recipe.harmonize.ct
+    if "mg/mL" in recipe.quantity:
+        from_hu = settings.iodine_hu_per_mg_ml
+        factor = f" (maps in HU at {from_hu:g} HU per mg/mL)" if from_hu else ""
+        yield (
+            f"Iodine maps were brought to mg/mL by the unit that they state{factor}; maps with a median above"
+            f" {settings.most_iodine_mg_ml:g} mg/mL in a tissue ROI or {settings.most_aorta_mg_ml:g} mg/mL in blood"
+            " were refused."
+        )
+    if settings.clamp_hu is not None:
+        low, high = settings.clamp_hu
+        yield f"Values below {low:g} HU or above {high:g} HU were set to these limits."
+
+
+def _mr(recipe: Recipe, cite: Cite) -> Iterator[str]:
+    settings = recipe.harmonize.mr
+    if settings.n4 is not None:
+        levels = ", ".join(str(n) for n in settings.n4.iterations)
+        yield (
+            f"Shading by coils was corrected by N4 {cite('n4')} (at most {levels} iterations a level, fitted on voxels"
+            f" of up to {settings.n4.shrink_to_mm:g} mm, median of the field in the body 1), except where the"
+            " scanner had corrected it."
+        )
+    if settings.normalize is not None:
+        yield f"Signal was normalized: {_normalization(settings.normalize, cite)}."
+    if recipe.derive == "adc":
+        noise, span = settings.adc.noise, settings.adc.b_range
+        used = "all b-values" if span is None else f"b-values from {span[0]:g} to {span[1]:g} s/mm2"
+        above = (
+            "three standard deviations of the noise in the corners" if noise == "corners" else f"{noise:g}"
+        )
+        yield (
+            f"ADC were fitted to {used} by weighted linear least squares of the logarithm of signal above {above}."
+        )
+
+
+def _normalization(method: Normalization, cite: Cite) -> str:
+    if isinstance(method, WhiteStripe):
+        return (
+            f"mean 0 and standard deviation 1 in normal-appearing white matter of {method.contrast} images of the"
+            f" brain (WhiteStripe, width {method.width:g}, mask {method.role}) {cite('white-stripe')}"
+        )
+    if isinstance(method, ReferenceTissue):
+        return f"the {method.statistic} of the tissue {method.role!r} became {method.scale:g}"
+    where = "in the body without the ROI" if method.exclude_roi else "in the body"
+    if isinstance(method, ZScore):
+        clip = f", clipped at {method.clip_sd:g} standard deviations" if method.clip_sd else ""
+        return f"mean 0 and standard deviation {method.scale:g} {where}{clip}"
+    if isinstance(method, Percentile):
+        return f"percentiles {method.low:g} and {method.high:g} {where} became 0 and {method.scale:g}"
+    return _nyul(method, where, cite)
+
+
+def _nyul(method: Nyul, where: str, cite: Cite) -> str:
+    points = ", ".join(f"{p:g}" for p in method.percentiles)
+    learnt = "" if method.standard is None else f" learnt from {method.standard.cases} training images"
+    ends = f"{method.scale[0]:g} to {method.scale[1]:g}"
+    return f"percentiles {points} {where} were brought to a standard scale{learnt} ({ends}) {cite('nyul')}"
