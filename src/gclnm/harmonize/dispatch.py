@@ -20,9 +20,9 @@ def harmonize(
 ) -> Volume:
     """Bring a volume to the quantity that its modality is measured in.
 
-    CT must be in HU; iodine maps become mg/mL; PET becomes SUVbw, or the SUV that the settings name; ADC maps are
-    in 1e-6 mm2/s; MR signal is bias-corrected and normalized where the settings ask for it; other maps keep
-    what they are.
+    CT must be in HU; iodine maps become mg/mL; PET becomes SUVbw, or the SUV that the settings name; ADC
+    maps are in 1e-6 mm2/s; MR signal is bias-corrected and normalized where the settings ask for it; other
+    maps keep what they are.
 
     Parameters
     ----------

@@ -48,9 +48,9 @@ def _pet(recipe: Recipe, cite: Cite) -> Iterator[str]:
         "refused" if settings.strict else "corrected where only one reading was plausible, and recorded"
     )
     yield (
-        f"Stored activity was converted slice by slice to {settings.quantity}, normalized by {by[settings.quantity]},"
-        " from the units, decay correction, dose and times of each header; implausible header values were"
-        f" {repaired}."
+        f"Stored activity was converted slice by slice to {settings.quantity}, normalized by"
+        f" {by[settings.quantity]}, from the units, decay correction, dose and times of each header;"
+        f" implausible header values were {repaired}."
     )
 
 
@@ -61,8 +61,8 @@ def _ct(recipe: Recipe) -> Iterator[str]:
         factor = f" (maps in HU at {from_hu:g} HU per mg/mL)" if from_hu else ""
         yield (
             f"Iodine maps were brought to mg/mL by the unit that they state{factor}; maps with a median above"
-            f" {settings.most_iodine_mg_ml:g} mg/mL in a tissue ROI or {settings.most_aorta_mg_ml:g} mg/mL in blood"
-            " were refused."
+            f" {settings.most_iodine_mg_ml:g} mg/mL in a tissue ROI or {settings.most_aorta_mg_ml:g} mg/mL in"
+            " blood were refused."
         )
     if settings.clamp_hu is not None:
         low, high = settings.clamp_hu
@@ -74,9 +74,9 @@ def _mr(recipe: Recipe, cite: Cite) -> Iterator[str]:
     if settings.n4 is not None:
         levels = ", ".join(str(n) for n in settings.n4.iterations)
         yield (
-            f"Shading by coils was corrected by N4 {cite('n4')} (at most {levels} iterations a level, fitted on voxels"
-            f" of up to {settings.n4.shrink_to_mm:g} mm, median of the field in the body 1), except where the"
-            " scanner had corrected it."
+            f"Shading by coils was corrected by N4 {cite('n4')} (at most {levels} iterations a level, fitted on"
+            f" voxels of up to {settings.n4.shrink_to_mm:g} mm, median of the field in the body 1), except where"
+            " the scanner had corrected it."
         )
     if settings.normalize is not None:
         yield f"Signal was normalized: {_normalization(settings.normalize, cite)}."
@@ -87,15 +87,16 @@ def _mr(recipe: Recipe, cite: Cite) -> Iterator[str]:
             "three standard deviations of the noise in the corners" if noise == "corners" else f"{noise:g}"
         )
         yield (
-            f"ADC were fitted to {used} by weighted linear least squares of the logarithm of signal above {above}."
+            f"ADC were fitted to {used} by weighted linear least squares of the logarithm of signal above"
+            f" {above}."
         )
 
 
 def _normalization(method: Normalization, cite: Cite) -> str:
     if isinstance(method, WhiteStripe):
         return (
-            f"mean 0 and standard deviation 1 in normal-appearing white matter of {method.contrast} images of the"
-            f" brain (WhiteStripe, width {method.width:g}, mask {method.role}) {cite('white-stripe')}"
+            f"mean 0 and standard deviation 1 in normal-appearing white matter of {method.contrast} images of"
+            f" the brain (WhiteStripe, width {method.width:g}, mask {method.role}) {cite('white-stripe')}"
         )
     if isinstance(method, ReferenceTissue):
         return f"the {method.statistic} of the tissue {method.role!r} became {method.scale:g}"

@@ -208,8 +208,9 @@ def _voxels(recipe: Recipe, cite: _Citations) -> Iterator[str]:
         grids = "centres" if step.align == "centre" else "first corners"
         rois = "linearly with a threshold of 0.5" if step.mask == "linear" else "by nearest neighbour"
         yield (
-            f"Images were resampled to {size} mm ({how} interpolation{smoothed}){rounded}, ROIs {rois}, with grids"
-            f" aligned at their {grids} and {step.pad_voxels} voxels around the ROI's box {cite('simpleitk')}."
+            f"Images were resampled to {size} mm ({how} interpolation{smoothed}){rounded}, ROIs {rois}, with"
+            f" grids aligned at their {grids} and {step.pad_voxels} voxels around the ROI's box"
+            f" {cite('simpleitk')}."
         )
     elif prepare.crop is not None:
         yield f"Images were cut {prepare.crop.pad_voxels} voxels around the ROI's box, without resampling."

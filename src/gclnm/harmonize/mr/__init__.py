@@ -1,4 +1,4 @@
-"""MR: units of maps, ADC of diffusion, differences of dynamics, bias correction and normalization of signal."""
+"""MR: units of maps, ADC, differences of dynamics, bias correction and normalization of signal."""
 
 from gclnm.harmonize.mr.adc import AdcSettings, fit_adc, trace
 from gclnm.harmonize.mr.bias import n4
