@@ -123,10 +123,8 @@ def test_harmonisation_of_each_modality_is_told_in_sentences() -> None:
     assert "Clin Pharmacokinet" in lean
     clamped = Recipe.named("ct").with_(harmonize__ct__clamp_hu=[-1024, 3071]).methods()
     assert "below -1024 HU or above 3071 HU were set to these limits" in clamped
-    signal = Recipe.named("mr-t1").with_(
-        quantity=["normalized"],
-        harmonize={"mr": {"n4": {}, "normalize": {"method": "percentile", "high": 98}}},
-    )
+    asked = {"n4": {}, "normalize": {"method": "percentile", "high": 98}}
+    signal = Recipe.named("mr-t1").with_(quantity=["normalized"], harmonize={"mr": asked})
     assert "corrected by N4 [" in signal.methods()
     assert "percentiles 1 and 98 in the body without the ROI became 0 and 1" in signal.methods()
     assert "Further settings" not in signal.methods()
@@ -138,12 +136,8 @@ def test_quantities_and_the_ways_of_the_ibsi_are_told() -> None:
     assert "On the image as scanned, without resampling: SUVmax, SUVmean" in text
     ibsi = {"resample": {"align": "centre", "mask": "linear"}, "discretise": {"origin": "minimum"}}
     text = Recipe.named("ct").with_(prepare={**ibsi, "resegment": {"sigma": 3}}).methods()
-    for words in (
-        "threshold of 0.5",
-        "aligned at their centres",
-        "within 3 standard deviations",
-        "lower limit",
-    ):
+    assert "from the lower limit of the ROI on" in text
+    for words in ("threshold of 0.5", "aligned at their centres", "within 3 standard deviations"):
         assert words in text
     assert "Further settings" not in text
 

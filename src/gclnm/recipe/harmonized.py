@@ -74,9 +74,9 @@ def _mr(recipe: Recipe, cite: Cite) -> Iterator[str]:
     if settings.n4 is not None:
         levels = ", ".join(str(n) for n in settings.n4.iterations)
         yield (
-            f"Shading by coils was corrected by N4 {cite('n4')} (at most {levels} iterations a level, fitted on"
-            f" voxels of up to {settings.n4.shrink_to_mm:g} mm, median of the field in the body 1), except where"
-            " the scanner had corrected it."
+            f"Shading by coils was corrected by N4 {cite('n4')} (at most {levels} iterations a level, fitted"
+            f" on voxels of up to {settings.n4.shrink_to_mm:g} mm, median of the field in the body 1), except"
+            " where the scanner had corrected it."
         )
     if settings.normalize is not None:
         yield f"Signal was normalized: {_normalization(settings.normalize, cite)}."

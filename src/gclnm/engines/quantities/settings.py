@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import field_validator
@@ -20,7 +20,7 @@ ACCEPTS = {
     "adc": ("1e-6 mm2/s",),
 }
 # Tissues that quantities refer to, by what is in the names of these.
-_REFERENCES = {
+_REFERENCES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "pet": {"liver": ("Liver", "PERCIST"), "blood": ("Blood",)},
     "spectral": {"aorta": ("NIC",)},
     "adc": {},
