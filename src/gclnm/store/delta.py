@@ -28,9 +28,9 @@ def delta(data: xr.Dataset, dim: str, a: Any, b: Any, kind: Kind = "absolute") -
     a, b
         Two of its values.
     kind
-        ``"absolute"``: b - a, in the feature's unit. ``"relative"``: (b - a) / |a|, the relative net change
-        of delta radiomics (Fave 2017, doi:10.1038/s41598-017-00665-z), with a rise positive for negative
-        values too; NaN where a is 0.
+        ``"absolute"``: ``b - a``, in the feature's unit. ``"relative"``: ``(b - a) / |a|``, the relative net
+        change of delta radiomics (Fave 2017, doi:10.1038/s41598-017-00665-z), with a rise positive for
+        negative values too; NaN where a is 0.
 
     Returns
     -------
