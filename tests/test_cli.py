@@ -158,7 +158,7 @@ def test_log_and_read_show_what_is_in_the_store(store: Path, tmp_path: Path) -> 
     sets = gclnm("read", store)
     assert sets.stdout.splitlines()[1].split()[:3] == ["pet", "2", "0"]
     rows = gclnm("read", store, "pet")
-    assert rows.stdout.startswith("2 rows x 125 features\n")
+    assert rows.stdout.startswith("2 rows x 117 features\n")
     for name in ("t.csv", "t.parquet"):
         assert gclnm("read", store, "pet", "-o", tmp_path / name).returncode == 0
     table = pd.read_csv(tmp_path / "t.csv")

@@ -14,6 +14,7 @@ import pytest
 from gclnm.cohort.commits import Commits
 from gclnm.cohort.extract import extract
 from gclnm.cohort.interrupt import CtrlC
+from gclnm.counts import count
 from gclnm.store.store import FeatureStore, open_store
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
@@ -124,7 +125,7 @@ def test_ctrl_c_during_a_commit_leaves_it_whole_and_ends_the_run(
     (note,) = caught.value.__notes__
     there = len(store.keys("tiny"))
     assert 1 <= there < 8
-    assert f"committed {there} rows done and 0 failed" in note
+    assert f"committed {count(there, 'row')} done and 0 failed" in note
     rest = extract(samples, recipe, store=store, client=client, progress=False)
     assert (rest.done, rest.skipped) == (8 - there, there)
 

@@ -9,6 +9,7 @@ import numpy as np
 from gclnm.errors import QuantityError
 from gclnm.harmonize import ct, mr, pet
 from gclnm.harmonize.mr.normalize import reference_role
+from gclnm.harmonize.mr.signal import require_signal
 from gclnm.harmonize.settings import HarmonizeSettings
 from gclnm.images.volume import UNKNOWN, Mask, Volume
 
@@ -66,11 +67,16 @@ def before_masks(volume: Volume, settings: HarmonizeSettings) -> Volume:
         return _ct(volume, settings)
     if modality == "PT":
         return pet.suv(volume, settings.pet)
-    if modality == "MR":
-        volume = mr.standard_units(volume)
-        if settings.mr.n4 is not None and not _done(volume, "n4", "normalize"):
-            return mr.n4(volume, settings.mr.n4)
-    return volume
+    return _mr(volume, settings) if modality == "MR" else volume
+
+
+def _mr(volume: Volume, settings: HarmonizeSettings) -> Volume:
+    # What does not apply is told before anything is asked of a map's unit.
+    if awaits_masks(volume, settings):
+        require_signal(volume, "normalize")
+    if settings.mr.n4 is not None and not _done(volume, "n4", "normalize"):
+        return mr.n4(volume, settings.mr.n4)
+    return mr.standard_units(volume)
 
 
 def awaits_masks(volume: Volume, settings: HarmonizeSettings) -> bool:

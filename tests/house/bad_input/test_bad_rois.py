@@ -234,9 +234,18 @@ def test_a_pet_image_and_a_recipe_for_ct(pet, way, say):
     assert "measures HU" in outcome.failure()
 
 
-@pytest.mark.parametrize(
-    "tag", ["PatientWeight", "RadiopharmaceuticalInformationSequence", "DecayCorrection"]
-)
+def test_a_pet_that_does_not_name_its_decay_correction_is_measured_and_told(pet, way, say):
+    for file in pet.images():
+        pet.change(file, lambda ds: ds.__delattr__("DecayCorrection"))
+    by = Recipe.named("pet").with_(prepare__filters={"log": None, "wavelet": None})
+    outcome = way(pet.path, by=by)
+    assert "P001" in outcome.ok
+    told = _history(outcome, "step: image")
+    say(told)
+    assert "DecayCorrection" in told
+
+
+@pytest.mark.parametrize("tag", ["PatientWeight", "RadiopharmaceuticalInformationSequence"])
 def test_a_pet_without_what_suv_needs(pet, way, say, tag):
     for file in pet.images():
         pet.change(file, lambda ds: ds.__delattr__(tag))

@@ -21,7 +21,7 @@ def test_the_settings_of_the_recipe_are_said(filled):
     assert lines["setting: quantity"] == "HU"
     assert "spacing_mm 1, 1, 1" in lines["setting: resample"]
     assert "range -150, 250" in lines["setting: resegment"]
-    assert lines["setting: discretise"] == "bin_width 25"
+    assert lines["setting: discretise"] == "bin_width 25; origin zero"
     assert "plane 3d" in lines["setting: texture"]
 
 
