@@ -19,6 +19,7 @@ OVERRIDES: Mapping[str, Override] = {
         "unit of a material or ADC map",
         words=("mg/mL", "100 ug/mL", "ug/mL", "g/mL", "1e-6 mm2/s", "1e-3 mm2/s", "mm2/s"),
     ),
+    "material": Override("material that a map shows", words=("iodine", "water")),
 }
 """By the key of ``Volume.facts``."""
 
