@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -270,3 +271,29 @@ def test_expanding_gives_the_samples_as_they_are() -> None:
 def test_settings_alone_have_useful_defaults() -> None:
     assert Prepare().discretise.bin_width == 25
     assert Features(glcm="all").chosen["glcm"]
+
+
+@pytest.mark.parametrize("name", ["ct-spectral", "ct-spectral-fbn"])
+def test_every_energy_level_of_a_spectral_recipe_measures_the_same_voxels(name: str) -> None:
+    """A wall with 2.5 mg/mL of iodine and a layer with 7: beyond 500 HU at 40 keV alone."""
+    from gclnm.harmonize.spectral import iodine_hu
+    from gclnm.images import Geometry, Mask, Volume
+    from gclnm.pipeline import features
+
+    grid = Geometry(size=(20, 20, 20), spacing_mm=(1.0, 1.0, 1.0))
+    iodine = np.full(grid.shape, 2.5)
+    iodine[:, :, 9:11] = 7.0
+    inside = np.zeros(grid.shape, dtype=bool)
+    inside[4:16, 4:16, 4:16] = True
+    recipe = Recipe.named(name).with_(compute={"glcm": [], "glrlm": [], "glszm": [], "gldm": [], "ngtdm": []})
+    at = {}
+    for kev in (40.0, 70.0, 140.0):
+        image = Volume(40 + iodine * iodine_hu(kev), grid, "HU", {"modality": "CT", "energy_kev": kev})
+        at[kev] = features(image, Mask(inside, grid), recipe)
+        assert at[kev].attrs["diagnostics"]["voxels_analysed"] == inside.sum()
+    volumes = {values["original_shape_MeshVolume"] for values in at.values()}
+    assert len(volumes) == 1
+    means = {kev: values["original_firstorder_Mean"] for kev, values in at.items()}
+    iodine_mean = float(iodine[inside].mean())
+    expected = iodine_mean * (iodine_hu(40.0) - iodine_hu(70.0))
+    assert means[40.0] - means[70.0] == pytest.approx(expected, rel=1e-5)

@@ -75,7 +75,8 @@ def slope(
         The dimension, of two or more numbers.
     between
         Only what lies between these two, both included: ``(40, 70)`` for the usual part of the spectral
-        curve, whose slope in print, (HU40 - HU70) / 30, is minus this one.
+        curve. Its slope in print, (HU40 - HU70) / 30, is minus this one where only these two levels are in
+        the cube; with the levels between the line is fitted to all of them.
 
     Returns
     -------

@@ -17,6 +17,7 @@ from gclnm.engines.quantities.pet import burden, peaks
 from gclnm.harmonize import harmonize
 from gclnm.images import Case, Geometry, Mask, Volume
 from gclnm.images.load import read_mask, read_series
+from gclnm.images.volume import Step
 
 GRID = Geometry(size=(9, 8, 7), spacing_mm=(4.0, 4.0, 3.0))
 ALL = Quantities(pet="all")
@@ -277,6 +278,22 @@ def test_thresholds_and_ratios_follow_the_liver() -> None:
     assert found["TLGPERCIST"] == pytest.approx(12 * 0.048 * (3.25 + 8.0))
     assert found["SUVmaxToLiver"] == pytest.approx(8 / 1.5)
     assert found["SUVmeanToLiver"] == pytest.approx(3.75 / 1.5)
+
+
+@pytest.mark.parametrize(("times", "said"), [(1.0, False), (10.0, True), (0.1, True)])
+def test_a_liver_that_no_patient_has_is_said(times: float, said: bool) -> None:
+    """A dose written in another unit: everything is ten times as bright, or as dark."""
+    case = with_liver()
+    scaled = case.image.with_(Step("test"), array=case.image.array * np.float32(times))
+    notes = run(Case({"image": scaled}, case.masks), ALL).notes
+    assert ("is not usual: look at dose, weight" in notes.get("native_pet_SUVmax", "")) is said
+
+
+def test_percist_on_another_suv_than_by_lean_mass_is_said() -> None:
+    case = with_liver()
+    assert "made for SUVlbm, the image is in SUVbw" in run(case, ALL).notes["native_pet_MTVPERCIST"]
+    lean = case.image.with_(Step("test"), quantity="SUVlbm")
+    assert "native_pet_MTVPERCIST" not in run(Case({"image": lean}, case.masks), ALL).notes
 
 
 @pytest.mark.parametrize("role", ["blood", "aorta"])

@@ -80,6 +80,18 @@ def test_an_image_full_of_impossible_concentrations_is_refused_without_an_roi() 
     assert caught.value.code == "unit-suspect"
 
 
+def test_blood_of_110_mg_ml_puts_the_unit_in_doubt_though_the_node_is_small_and_no_aorta_is_drawn() -> None:
+    """A node of 0.9 mg/mL, stated ten times too high, passes the limit of tissue; vessels beside it do not."""
+    array = np.zeros((10, 10, 10))
+    array[2:4, 2:4, 2:4] = 9.0
+    array[5:8, 5:8, :] = 110.0
+    grid = Geometry(size=(10, 10, 10), spacing_mm=(1.0, 1.0, 1.0))
+    with pytest.raises(QuantityError, match="the image") as caught:
+        iodine(Volume(array, grid, "mg/mL", {"modality": "CT", "material": "iodine"}))
+    assert caught.value.code == "unit-suspect"
+    iodine(Volume(array / 10, grid, "mg/mL", {"modality": "CT", "material": "iodine"}))
+
+
 def test_features_refuse_the_wrong_unit_and_measure_the_right_one() -> None:
     recipe = Recipe.named("ct").with_(
         name="iodine", quantity=["mg/mL"], prepare__resegment=None, prepare__discretise__bin_width=0.1

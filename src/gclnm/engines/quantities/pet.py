@@ -11,6 +11,8 @@ from gclnm.engines.quantities.measured import Measured
 from gclnm.engines.quantities.reference import Reference, ratio, reference
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from gclnm.images.sample import Case
@@ -20,6 +22,9 @@ __all__ = ["Burden", "Peaks", "burden", "measure", "peaks"]
 
 # Roles that the ROI of a tissue may have.
 _LIVER, _BLOOD = ("liver",), ("blood", "aorta")
+# Mean SUV of the healthy liver (EANM: 1.3 to 3.0, quoted in doi:10.1007/s00259-022-05977-5), with room for lean
+# mass below and fat and drugs above: what is outside points at dose, weight or times, not at the liver.
+_USUAL_LIVER = (0.8, 4.5)
 _FIXED = {"2p5": 2.5, "4p0": 4.0}
 _OF_MAXIMUM = 0.41
 
@@ -131,12 +136,28 @@ def measure(case: Case) -> Measured:
         found[f"MTV{name}"], found[f"TLG{name}"] = above or _NONE
         note = note or ("" if above else f"no voxel of the ROI reaches {threshold:.4g} g/mL")
         notes |= {f"{kind}{name}": note for kind in ("MTV", "TLG") if note}
+    notes |= _doubts(case.image.quantity, liver, notes)
     for tissue in (liver, blood):
         for name in ("SUVmax", "SUVmean"):
             column = f"{name}To{tissue.tissue.capitalize()}"
             found[column], note = ratio(found[name], tissue)
             notes |= {column: note} if note else {}
     return Measured(found, notes, (liver, blood))
+
+
+def _doubts(quantity: str, liver: Reference, known: Mapping[str, str]) -> dict[str, str]:
+    """What is computed but to be read with care, by name; not where a note says already why nothing was."""
+    found = {}
+    if quantity != "SUVlbm":
+        found = dict.fromkeys(
+            ("MTVPERCIST", "TLGPERCIST"),
+            f"PERCIST's threshold is made for SUVlbm, the image is in {quantity}",
+        )
+    low, high = _USUAL_LIVER
+    if not liver.missing and not low <= liver.mean <= high:
+        odd = f"the liver's mean of {liver.mean:.3g} g/mL is not usual: look at dose, weight and times"
+        found |= dict.fromkeys(("SUVmax", "SUVmean", "SUVpeakLocal", "SUVpeakGlobal"), odd)
+    return {name: note for name, note in found.items() if name not in known}
 
 
 def _thresholds(top: float, liver: Reference) -> dict[str, tuple[float, str]]:
