@@ -81,7 +81,7 @@ def test_an_image_full_of_impossible_concentrations_is_refused_without_an_roi() 
 
 
 def test_blood_of_110_mg_ml_puts_the_unit_in_doubt_though_the_node_is_small_and_no_aorta_is_drawn() -> None:
-    """A node of 0.9 mg/mL, stated ten times too high, passes the limit of tissue; vessels beside it do not."""
+    """A node of 0.9 mg/mL, stated ten times too high, passes the limit of tissue; vessels do not."""
     array = np.zeros((10, 10, 10))
     array[2:4, 2:4, 2:4] = 9.0
     array[5:8, 5:8, :] = 110.0

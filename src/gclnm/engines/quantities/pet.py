@@ -22,8 +22,8 @@ __all__ = ["Burden", "Peaks", "burden", "measure", "peaks"]
 
 # Roles that the ROI of a tissue may have.
 _LIVER, _BLOOD = ("liver",), ("blood", "aorta")
-# Mean SUV of the healthy liver (EANM: 1.3 to 3.0, quoted in doi:10.1007/s00259-022-05977-5), with room for lean
-# mass below and fat and drugs above: what is outside points at dose, weight or times, not at the liver.
+# Mean SUV of the healthy liver (EANM: 1.3 to 3.0, quoted in doi:10.1007/s00259-022-05977-5), with room for
+# lean mass below and fat and drugs above: what is outside points at dose, weight or times, not at the liver.
 _USUAL_LIVER = (0.8, 4.5)
 _FIXED = {"2p5": 2.5, "4p0": 4.0}
 _OF_MAXIMUM = 0.41
