@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gclnm.engines.regions import require_finite, require_roi
+from gclnm.engines.regions import require_finite, require_roi, require_voxel
 from gclnm.engines.upstream import PLANES
 from gclnm.errors import GclnmError
 from gclnm.prepare.discretise import lower_bound, n_levels
+from gclnm.prepare.known import AFTER_KNOWN, among_known, known_voxels
 from gclnm.prepare.resegment import kept
 
 if TYPE_CHECKING:
@@ -78,6 +79,8 @@ def look_at(sample: Sample, recipe: Recipe) -> Look:
 
 def _findings(volume: Volume, mask: Mask, voxels: float, recipe: Recipe) -> Iterator[Finding]:
     require_roi(mask.array, PLANES.get(recipe.compute.texture.plane))
+    mask = among_known(mask, known_voxels(volume))
+    require_voxel(mask.array, after=AFTER_KNOWN)
     require_finite(volume.array, mask.array, "the image has")
     yield from _header_findings(volume)
     yield from _grid_findings(volume, voxels, recipe)

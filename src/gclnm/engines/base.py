@@ -27,7 +27,7 @@ class Result:
     notes
         Why values are NaN or to be read with care, by column or family.
     steps
-        What was done to ROIs other than the one measured, by what they are of.
+        What was done to masks other than the ROI as given, by what they are of.
     """
 
     values: dict[str, float]

@@ -17,7 +17,13 @@ import numpy as np
 from gclnm.counts import count
 from gclnm.engines.base import Result
 from gclnm.engines.columns import columns, image_names
-from gclnm.engines.regions import ROI_DIAGNOSTICS, require_finite, require_roi, roi_diagnostics
+from gclnm.engines.regions import (
+    ROI_DIAGNOSTICS,
+    require_finite,
+    require_roi,
+    require_voxel,
+    roi_diagnostics,
+)
 from gclnm.engines.upstream import (
     FILTERS,
     PLANES,
@@ -33,6 +39,7 @@ from gclnm.images.volume import to_sitk
 from gclnm.prepare.align import new_grid
 from gclnm.prepare.crop import bounding_box, crop, cut
 from gclnm.prepare.discretise import lower_bound, n_levels
+from gclnm.prepare.known import AFTER_KNOWN, among_known, filled, known_voxels
 from gclnm.prepare.normalize import normalized
 from gclnm.prepare.resample import interpolated, resample
 from gclnm.prepare.resegment import intensity_mask
@@ -44,7 +51,7 @@ if TYPE_CHECKING:
 
     from gclnm.engines.settings import Features
     from gclnm.images.sample import Case
-    from gclnm.images.volume import Mask
+    from gclnm.images.volume import Mask, Step
     from gclnm.prepare.settings import Discretise, Prepare
 
 __all__ = ["Pyradiomics"]
@@ -64,6 +71,7 @@ class _Region:
     box: NDArray[np.int64]
     lowest: float | None
     diagnostics: dict[str, float]
+    steps: dict[str, tuple[Step, ...]]
 
 
 @dataclass(frozen=True)
@@ -119,19 +127,24 @@ class Pyradiomics:
                     region, kind, {**asked, **filter_settings(own)}, levels, names, chosen, notes
                 )
         wanted = self.expected(prepare, features)
-        return Result(_checked(raw, wanted, features, notes), region.diagnostics, notes)
+        values = _checked(raw, wanted, features, notes)
+        return Result(values, region.diagnostics, notes, region.steps)
 
 
 def _region(case: Case, prepare: Prepare, plane: str) -> _Region:
     """Normalise, resample or crop, and re-segment."""
     axis = PLANES.get(plane)
     require_roi(case.roi.array, axis)
-    require_finite(case.image.array, case.roi.array, "the image has")
-    voxels, whole = _on_new_grid(case, prepare)
+    known = known_voxels(case.image)
+    native = among_known(case.roi, known)
+    require_voxel(native.array, after=AFTER_KNOWN)
+    require_finite(case.image.array, native.array, "the image has")
+    voxels, whole, valued = _on_new_grid(case, known, prepare)
     require_roi(whole.array, axis, after="resampling")
+    require_roi(valued.array, axis, after=AFTER_KNOWN)
     require_finite(voxels, whole.array, "resampling or normalisation gives")
-    analysed = intensity_mask(voxels, whole, prepare.resegment) if prepare.resegment else whole
-    numbers = roi_diagnostics(case, voxels, whole.array, analysed.array, prepare)
+    analysed = intensity_mask(voxels, valued, prepare.resegment) if prepare.resegment else valued
+    numbers = roi_diagnostics(case, voxels, whole.array, valued.array, analysed.array, prepare)
     shaped, within = _shape_mask(whole, analysed, prepare)
     lost = whole.n_voxels - _voxels(whole, within) if shaped is whole else 0
     return _Region(
@@ -142,23 +155,31 @@ def _region(case: Case, prepare: Prepare, plane: str) -> _Region:
         box=_box(analysed),
         lowest=lower_bound(prepare.resegment),
         diagnostics=numbers | {"shape_voxels_lost": float(lost)},
+        steps={} if valued is whole else {"intensity mask": valued.history[-1:]},
     )
 
 
-def _on_new_grid(case: Case, prepare: Prepare) -> tuple[NDArray[np.floating], Mask]:
-    """Voxels of the image, double where they were normalised, and the whole ROI on their grid."""
-    voxels: NDArray[np.floating] = case.image.array
+def _on_new_grid(
+    case: Case, known: Mask | None, prepare: Prepare
+) -> tuple[NDArray[np.floating], Mask, Mask]:
+    """Voxels, double where they were normalised; the whole ROI on their grid, and what of it has values."""
+    voxels: NDArray[np.floating] = filled(case.image.array, known)
     old, roi = case.image.geometry, case.roi
     if prepare.normalize:
         voxels = normalized(voxels, prepare.normalize)
+    whole = _moved(roi, roi, prepare)
     if prepare.resample:
-        new = new_grid(old, prepare.resample, roi)
-        resampled = resample(roi, prepare.resample, around=roi)
-        return interpolated(voxels, old, new, prepare.resample), resampled
-    if prepare.crop:
-        cropped = crop(roi, roi, prepare.crop.pad_voxels)
-        return cut(voxels, old, cropped.geometry), cropped
-    return voxels, roi
+        voxels = interpolated(voxels, old, new_grid(old, prepare.resample, roi), prepare.resample)
+    elif prepare.crop:
+        voxels = cut(voxels, old, whole.geometry)
+    return voxels, whole, whole if known is None else among_known(whole, _moved(known, roi, prepare))
+
+
+def _moved(mask: Mask, roi: Mask, prepare: Prepare) -> Mask:
+    """A mask on the grid that features are computed on."""
+    if prepare.resample:
+        return resample(mask, prepare.resample, around=roi)
+    return crop(mask, roi, prepare.crop.pad_voxels) if prepare.crop else mask
 
 
 def _shape_mask(whole: Mask, analysed: Mask, prepare: Prepare) -> tuple[Mask, Mask]:

@@ -123,6 +123,7 @@ def roi_diagnostics(
     case: Case,
     voxels: NDArray[np.floating],
     inside: NDArray[np.bool_],
+    valued: NDArray[np.bool_],
     kept: NDArray[np.bool_],
     prepare: Prepare,
 ) -> dict[str, float]:
@@ -134,20 +135,22 @@ def roi_diagnostics(
         Image and ROI as loaded.
     voxels, inside
         Image and whole ROI after resampling, (z, y, x).
+    valued
+        What of the ROI has values: intensities are those of these voxels.
     kept
-        What remains of the ROI after re-segmentation.
+        What remains of it after re-segmentation.
     prepare
         What the recipe did to them.
     """
     native = case.roi.array
-    values = voxels[inside]
+    values, size = voxels[valued], np.count_nonzero(inside)
     x, y, z = case.image.geometry.spacing_mm
     return {
         "voxels_native": float(np.count_nonzero(native)),
         "slices_native": float(np.count_nonzero(native.any(axis=(1, 2)))),
-        "voxels_resampled": float(values.size),
+        "voxels_resampled": float(size),
         "voxels_analysed": float(np.count_nonzero(kept)),
-        "fraction_outside_range": float(1.0 - np.count_nonzero(kept) / values.size),
+        "fraction_outside_range": float(1.0 - np.count_nonzero(kept) / size),
         "intensity_minimum": float(values.min()),
         "intensity_mean": float(values.mean(dtype=np.float64)),
         "intensity_maximum": float(values.max()),

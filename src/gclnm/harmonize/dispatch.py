@@ -12,6 +12,7 @@ from gclnm.harmonize.mr.normalize import reference_role
 from gclnm.harmonize.mr.signal import require_signal
 from gclnm.harmonize.settings import HarmonizeSettings
 from gclnm.images.volume import UNKNOWN, Mask, Volume
+from gclnm.prepare.known import known_voxels
 
 __all__ = ["awaits_masks", "before_masks", "check_regions", "harmonize", "with_masks"]
 
@@ -124,12 +125,16 @@ def _ct(volume: Volume, settings: HarmonizeSettings) -> Volume:
 
 
 def _check_values(volume: Volume) -> None:
-    bad = int(volume.array.size - np.isfinite(volume.array).sum())
+    known = known_voxels(volume)
+    values = volume.array if known is None else volume.array[known.array]
+    if not values.size:
+        raise QuantityError("no voxel of the image has a value", code="no-values")
+    bad = int(values.size - np.isfinite(values).sum())
     if bad:
         raise QuantityError(
             f"{bad} voxels of the image are not numbers (NaN or infinite)",
             fix="Export the image again, or fill them before.",
             code="not-finite",
         )
-    if volume.array.min() == volume.array.max():
+    if known is None and values.min() == values.max():
         raise QuantityError("all voxels of the image have the same value", code="constant-image")

@@ -10,6 +10,7 @@ from gclnm.images.volume import Mask, Step, Volume, to_sitk
 from gclnm.prepare.align import new_grid
 from gclnm.prepare.crop import cut, require_same_grid
 from gclnm.prepare.grid import INSIDE
+from gclnm.prepare.known import WITHOUT_VALUE, filled, known_voxels
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -48,6 +49,8 @@ def resample(image: Image, settings: Resample, *, around: Mask | None = None) ->
     diagnostics of the CT phantom (`tests/prepare/test_ibsi_phantom.py`). Voxels outside the old grid
     are 0, as in pyradiomics; grids aligned by their centres have none. Between the outermost voxel
     centres and the edge linear interpolation keeps the last value, and splines see the image mirrored.
+    Voxels without a value (`gclnm.prepare.known`) take the nearest known one before; a new voxel has a
+    value where the known ones, interpolated as a mask, reach 0.5.
 
     Parameters
     ----------
@@ -86,11 +89,17 @@ def resample(image: Image, settings: Resample, *, around: Mask | None = None) ->
     if around is not None:
         require_same_grid(image, around)
     grid = new_grid(image.geometry, settings, around)
+    step = Step("resample", _told(image, settings))
     if isinstance(image, Mask):
         array = interpolated_mask(image.array, image.geometry, grid, settings)
-    else:
-        array = interpolated(image.array, image.geometry, grid, settings)
-    return image.with_(Step("resample", _told(image, settings)), array=array, geometry=grid)
+        return image.with_(step, array=array, geometry=grid)
+    known = known_voxels(image)
+    values = interpolated(filled(image.array, known), image.geometry, grid, settings)
+    if known is None:
+        return image.with_(step, array=values, geometry=grid)
+    values = np.where(interpolated_mask(known.array, image.geometry, grid, settings), values, np.nan)
+    facts = {**image.facts, WITHOUT_VALUE: int(np.count_nonzero(np.isnan(values)))}
+    return image.with_(step, array=values, geometry=grid, facts=facts)
 
 
 def interpolated(

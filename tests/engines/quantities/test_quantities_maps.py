@@ -91,6 +91,20 @@ def test_a_thin_roi_has_no_disc_and_says_so() -> None:
     assert np.isfinite(found.values["native_adc_ADCmean"])
 
 
+def test_a_disc_half_outside_the_image_does_not_lie_in_the_roi() -> None:
+    edge = np.zeros(GRID.shape, dtype=bool)
+    edge[1, :2, 2:10] = True
+    found = run(case_of(adc(), "1e-6 mm2/s", roi=edge), Quantities(adc="all"))
+    assert np.isnan(found.values["native_adc_ADCmin"])
+    assert "no disc of 40 mm^2" in found.notes["native_adc_ADCmin"]
+
+
+def test_a_disc_of_one_voxel_is_noted() -> None:
+    found = run(case_of(adc(), "1e-6 mm2/s"), Quantities(adc="all", adc_disc_mm2=4))
+    assert found.values["native_adc_ADCmin"] == 100.0
+    assert found.notes["native_adc_ADCmin"] == "a disc of 4 mm^2 is one voxel here: the lowest voxel"
+
+
 def test_a_disc_does_not_reach_into_another_slice() -> None:
     case = case_of(adc(), "1e-6 mm2/s")
     array = case.image.array.copy()

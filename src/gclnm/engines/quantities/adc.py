@@ -25,7 +25,7 @@ def measure(case: Case, disc_mm2: float) -> Measured:
     Parameters
     ----------
     case
-        An ADC map, and the ROI on its grid.
+        An ADC map, and the voxels of the ROI that have a value, on its grid.
     disc_mm2
         Area of the disc; voxels whose centres lie within it count.
 
@@ -40,10 +40,13 @@ def measure(case: Case, disc_mm2: float) -> Measured:
     inside = case.roi.array
     mean = float(case.image.array[inside].astype(np.float64).mean())
     offsets = disc(case.image.geometry, disc_mm2)
-    whole = means_around(inside.astype(np.float64), inside, offsets) == 1
+    # What lies beyond the image is not in the ROI.
+    whole = means_around(inside.astype(np.float64), inside, offsets, beyond=0.0) == 1
     lowest, notes = float("nan"), {}
     if not whole.any():
         notes["ADCmin"] = f"no disc of {disc_mm2:g} mm^2 ({len(offsets)} voxels) lies wholly in the ROI"
     else:
         lowest = float(means_around(case.image.array, inside, offsets)[whole].min())
+        if len(offsets) == 1:
+            notes["ADCmin"] = f"a disc of {disc_mm2:g} mm^2 is one voxel here: the lowest voxel"
     return Measured({"ADCmean": mean, "ADCmin": lowest}, notes)

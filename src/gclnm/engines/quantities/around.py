@@ -54,11 +54,14 @@ def _offsets(geometry: Geometry, radius_mm: float, *, flat: bool) -> NDArray[np.
 
 
 def means_around(
-    array: NDArray[np.floating], inside: NDArray[np.bool_], offsets: NDArray[np.int64]
+    array: NDArray[np.floating],
+    inside: NDArray[np.bool_],
+    offsets: NDArray[np.int64],
+    beyond: float = math.nan,
 ) -> NDArray[np.float64]:
     """For each voxel of the ROI, the mean of the voxels at offsets from it.
 
-    Voxels beyond the image, and those that are not finite numbers, are left out of a mean.
+    Voxels that are not finite numbers are left out of a mean.
 
     Parameters
     ----------
@@ -68,6 +71,8 @@ def means_around(
         The ROI, (z, y, x).
     offsets
         As `sphere` and `disc` give them, (n, 3); the voxel itself is one of them.
+    beyond
+        What voxels beyond the image are taken for; by default they are left out.
 
     Returns
     -------
@@ -82,7 +87,7 @@ def means_around(
     [3.0, 4.0]
     """
     reach = np.abs(offsets).max(axis=0)
-    box, indices = _box(array, inside, reach)
+    box, indices = _box(array, inside, reach, beyond)
     strides = np.array([box.shape[1] * box.shape[2], box.shape[2], 1])
     values = box.ravel()
     total = np.zeros(indices.size)
@@ -97,13 +102,13 @@ def means_around(
 
 
 def _box(
-    array: NDArray[np.floating], inside: NDArray[np.bool_], reach: NDArray[np.int64]
+    array: NDArray[np.floating], inside: NDArray[np.bool_], reach: NDArray[np.int64], beyond: float
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """The image around the ROI, NaN where there is none, and the ROI's voxels in it as flat indices."""
+    """The image around the ROI, ``beyond`` where there is none, and the ROI's voxels in it as flat indices."""
     places = np.nonzero(inside)
     low = np.array([axis.min() for axis in places]) - reach
     high = np.array([axis.max() for axis in places]) + reach + 1
-    box = np.full(tuple(high - low), np.nan)
+    box = np.full(tuple(high - low), beyond)
     first, last = np.maximum(low, 0), np.minimum(high, array.shape)
     target = tuple(slice(a, b) for a, b in zip(first - low, last - low, strict=True))
     box[target] = array[tuple(slice(a, b) for a, b in zip(first, last, strict=True))]

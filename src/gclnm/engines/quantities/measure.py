@@ -5,17 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from gclnm.counts import count
 from gclnm.engines.base import Result
 from gclnm.engines.quantities import adc, pet, spectral
 from gclnm.engines.quantities.settings import ACCEPTS
 from gclnm.engines.regions import require_finite, require_voxel
 from gclnm.errors import QuantityError
 from gclnm.prepare.grid import onto
+from gclnm.prepare.known import AFTER_KNOWN, among_known, known_voxels
 
 if TYPE_CHECKING:
     from gclnm.engines.quantities.measured import Measured
     from gclnm.engines.quantities.settings import Quantities
     from gclnm.images.sample import Case
+    from gclnm.images.volume import Mask
 
 __all__ = ["run"]
 
@@ -59,13 +62,22 @@ def run(case: Case, settings: Quantities) -> Result:
     result = Result({})
     if not settings.chosen:
         return result
-    case = replace(case, masks={**case.masks, "roi": onto(case.roi, case.image)})
-    require_voxel(case.roi.array)
-    require_finite(case.image.array, case.roi.array, "the image has")
+    whole = onto(case.roi, case.image)
+    require_voxel(whole.array)
+    valued = among_known(whole, known_voxels(case.image))
+    require_voxel(valued.array, after=AFTER_KNOWN)
+    case = replace(case, masks={**case.masks, "roi": valued})
+    require_finite(case.image.array, valued.array, "the image has")
     for family, names in settings.chosen.items():
         _require_quantity(case, family)
         result |= _result(family, names, _measured(family, case, settings))
-    return result
+    return result if valued is whole else replace(result, notes=_noted(result, whole, valued))
+
+
+def _noted(result: Result, whole: Mask, valued: Mask) -> dict[str, str]:
+    """The notes, and for all other columns that some of the ROI has no value."""
+    lacking = count(whole.n_voxels - valued.n_voxels, "voxel")
+    return dict.fromkeys(result.values, f"without {lacking} of the ROI that had no value") | result.notes
 
 
 def _measured(family: str, case: Case, settings: Quantities) -> Measured:

@@ -13,6 +13,7 @@ from gclnm.errors import QuantityError
 from gclnm.harmonize.mr.together import require_signal_alike, signal_arrays
 from gclnm.harmonize.mr.units import ADC_UNIT
 from gclnm.images.volume import Step, Volume
+from gclnm.prepare.known import WITHOUT_VALUE
 from gclnm.prepare.settings import Settings
 
 __all__ = ["AdcSettings", "fit_adc", "trace"]
@@ -44,8 +45,8 @@ def fit_adc(volumes: Mapping[float, Volume], settings: AdcSettings | None = None
     ``S(b) = S0 exp(-b ADC)``; least squares on ``ln S`` with weights ``S ** 2``, since noise of equal
     spread in S has a spread of ``1 / S`` in its logarithm. With two b-values that is
     ``ln(S1 / S2) / (b2 - b1)``. A signal that is not above the noise does not count; a voxel with fewer
-    than two that do, or whose signal does not fall with b, has no ADC: it is 0, as in maps of scanners,
-    which ``prepare.resegment`` leaves out of the ROI.
+    than two that do, or whose signal does not fall with b, has no ADC: it is NaN, counted in the fact
+    ``without_value``, and neither counts nor is interpolated where features are computed.
 
     Parameters
     ----------
@@ -89,16 +90,18 @@ def fit_adc(volumes: Mapping[float, Volume], settings: AdcSettings | None = None
     require_signal_alike(images, "an ADC")
     signal = signal_arrays(images)
     noise, how = _noise(signal, settings.noise)
-    adc = np.zeros(signal[0].shape, np.float32)
+    adc = np.empty(signal[0].shape, np.float32)
     for index in range(len(adc)):  # slice by slice: a fit needs several arrays of its size
         adc[index] = _fitted(np.stack([image[index] for image in signal]), b_values, noise)
+    lacking = int(np.count_nonzero(np.isnan(adc)))
     told = {
         "b_values": [float(f"{b:.6g}") for b in b_values],
         "noise": float(f"{noise:.4g}"),
-        "without_value": int(np.count_nonzero(adc == 0)),
+        "without_value": lacking,
     }
-    note = f"weighted log-linear least squares; noise {how}; voxels without a value are 0"
-    return images[0].with_(Step("adc", told, note), array=adc, quantity=ADC_UNIT)
+    note = f"weighted log-linear least squares; noise {how}; voxels without a value are NaN"
+    facts = {**images[0].facts, WITHOUT_VALUE: lacking}
+    return images[0].with_(Step("adc", told, note), array=adc, quantity=ADC_UNIT, facts=facts)
 
 
 def trace(volumes: Sequence[Volume]) -> Volume:
@@ -160,7 +163,7 @@ def _noise(signal: Sequence[NDArray[np.float32]], wanted: float | str) -> tuple[
 
 
 def _fitted(signal: NDArray[Any], b_values: NDArray[np.float64], noise: float) -> NDArray[np.float32]:
-    """ADC of voxels (b, row, column) in 1e-6 mm2/s, 0 where there is none."""
+    """ADC of voxels (b, row, column) in 1e-6 mm2/s, NaN where there is none."""
     counts = signal > noise
     values = np.where(counts, signal, 1.0).astype(np.float64)
     # Relative weights: the squares of large signals would lose the small ones.
@@ -172,5 +175,5 @@ def _fitted(signal: NDArray[Any], b_values: NDArray[np.float64], noise: float) -
     fall = -(weights * (b - mean_b) * (logs - mean_log)).sum(axis=0)
     # Equal signals fall by a rounding error.
     known = (counts.sum(axis=0) >= 2) & (fall > LEAST_ADC * spread)
-    adc = np.divide(fall, spread, out=np.zeros_like(fall), where=known)
+    adc = np.divide(fall, spread, out=np.full_like(fall, np.nan), where=known)
     return np.asarray(adc * 1e6, dtype=np.float32)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from gclnm.errors import QuantityError
 from gclnm.harmonize.mr.together import require_signal_alike, signal_arrays
 from gclnm.images.volume import Step, Volume
+from gclnm.prepare.known import WITHOUT_VALUE
 
 __all__ = ["relative_enhancement", "subtract"]
 
@@ -45,7 +46,7 @@ def subtract(post: Volume, pre: Volume) -> Volume:
 def relative_enhancement(post: Volume, pre: Volume) -> Volume:
     """Gain of signal by contrast agent, in percent of the signal before: ``100 (post - pre) / pre``.
 
-    Where the signal before is not above 0 it is 0, and counted in the history.
+    Where the signal before is not above 0 it is NaN, counted in the fact ``without_value``.
 
     Parameters
     ----------
@@ -64,13 +65,14 @@ def relative_enhancement(post: Volume, pre: Volume) -> Volume:
     >>> pre, post = (Volume(np.array([[row]]), grid) for row in ([10.0, 0.0], [30.0, 15.0]))
     >>> found = relative_enhancement(post, pre)
     >>> found.array.tolist(), found.quantity, found.history[-1].settings["without_value"]
-    ([[[200.0, 0.0]]], '%', 1)
+    ([[[200.0, nan]]], '%', 1)
     """
     after, before = _pair(post, pre, "a relative enhancement")
     known = before > 0
-    gain = np.divide(after - before, before, out=np.zeros_like(after), where=known) * np.float32(100)
-    told = {"without_value": int(known.size - np.count_nonzero(known))}
-    return post.with_(Step("enhancement", told, "percent of signal before"), array=gain, quantity="%")
+    gain = np.divide(after - before, before, out=np.full_like(after, np.nan), where=known) * np.float32(100)
+    told = {WITHOUT_VALUE: int(known.size - np.count_nonzero(known))}
+    step = Step("enhancement", told, "percent of signal before")
+    return post.with_(step, array=gain, quantity="%", facts={**post.facts, **told})
 
 
 def _pair(post: Volume, pre: Volume, wanted: str) -> list[NDArray[np.float32]]:

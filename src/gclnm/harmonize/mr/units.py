@@ -8,6 +8,7 @@ import numpy as np
 
 from gclnm.errors import QuantityError
 from gclnm.images.volume import Step, Volume
+from gclnm.prepare.known import WITHOUT_VALUE
 
 __all__ = ["ADC_UNIT", "standard_units"]
 
@@ -27,7 +28,8 @@ def standard_units(volume: Volume) -> Volume:
     map; and where there is neither, as in most vendors' files, the one in which the median of the voxels
     above 0 lies between 300 and 3500 x 1e-6 mm2/s. The ranges of the three units in use do not overlap.
     A stated unit in which the median is not plausible is refused: some exports scale the values and keep
-    the unit.
+    the unit. Voxels at or below 0 have no ADC (scanners write 0 there): they become NaN, counted in the
+    fact ``without_value``.
 
     Raises
     ------
@@ -40,13 +42,13 @@ def standard_units(volume: Volume) -> Volume:
     >>> grid = Geometry(size=(3, 1, 1), spacing_mm=(1.0, 1.0, 1.0))
     >>> values = np.array([[[0.0, 0.001, 0.0012]]])
     >>> found = standard_units(Volume(values, grid, quantity="ADC, unit unknown"))
-    >>> found.quantity, round(float(found.array.max())), found.history[-1].note
-    ('1e-6 mm2/s', 1200, 'unit mm2/s by the range of the values')
+    >>> found.quantity, round(float(np.nanmax(found.array))), found.history[-1].note
+    ('1e-6 mm2/s', 1200, 'unit mm2/s by the range of the values; voxels at or below 0 have no value')
     """
     named = volume.quantity
     if named != _UNSTATED and named not in _FACTORS:
         return volume
-    if any(step.name == "adc" for step in volume.history):
+    if any(step.name in ("adc", "adc unit") for step in volume.history):
         return volume
     median = _median(volume)
     supplied = volume.facts.get("unit") if "unit" in _overridden(volume) else None
@@ -59,9 +61,11 @@ def standard_units(volume: Volume) -> Volume:
     if not _fits(median, unit):
         raise _refused(unit, median)
     factor = _FACTORS[unit]
-    values = volume.array if factor == 1.0 else volume.array * np.float32(factor)
-    told = {"median": float(f"{median:.6g}"), "factor": factor}
-    return volume.with_(Step("adc unit", told, f"unit {unit} {source}"), array=values, quantity=ADC_UNIT)
+    values = np.where(volume.array > 0, volume.array * np.float32(factor), np.float32(np.nan))
+    lacking = int(np.count_nonzero(np.isnan(values)))
+    told = {"median": float(f"{median:.6g}"), "factor": factor, WITHOUT_VALUE: lacking}
+    step = Step("adc unit", told, f"unit {unit} {source}; voxels at or below 0 have no value")
+    return volume.with_(step, array=values, quantity=ADC_UNIT, facts={**volume.facts, WITHOUT_VALUE: lacking})
 
 
 def _overridden(volume: Volume) -> list[str]:
