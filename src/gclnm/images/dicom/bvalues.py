@@ -21,11 +21,13 @@ from gclnm.images.dicom.elements import (
     read,
     text,
 )
+from gclnm.images.dicom.words import plain
 
 __all__ = ["BValue", "b_value", "same_b"]
 
 GE_BIAS = 10**9
-TEXT = re.compile(r"(?i)\bb[ _=-]?(\d{2,5})\b")
+# In plain words: B and its number, and the numbers of a list that follow it ("B50 400 800").
+TEXT = re.compile(r"\bB(?: ?VAL(?:UE)?S?)? ?(\d{1,5}(?:\.0)?(?: (?:\d{2,5}|0))*)(?![\d.A-Z])", re.ASCII)
 SEQUENCE_NAME = re.compile(r"(?i)^\*?ep_b(\d{1,5})")
 
 
@@ -184,9 +186,18 @@ def _words(dataset: Dataset) -> BValue | None:
         match = SEQUENCE_NAME.match(as_text(name))
         if match:
             return _made(float(match.group(1)), "text")
-    words = f"{text(dataset, 'SeriesDescription')} {text(dataset, 'ProtocolName')}"
-    values = {float(value) for value in TEXT.findall(words)}
-    return _made(values.pop(), "text") if len(values) == 1 else None
+    # A protocol is that of all its series: it counts where the description says nothing.
+    named, protocol = (_named(text(dataset, name)) for name in ("SeriesDescription", "ProtocolName"))
+    if named and protocol and not named & protocol:
+        return None
+    values = named or protocol
+    value = max(values, default=0.0)
+    # B0 and B1 are fields as often.
+    return _made(value, "text") if len(values) == 1 and value >= 10 else None
+
+
+def _named(words: str) -> set[float]:
+    return {float(value) for listed in TEXT.findall(plain(words)) for value in listed.split()}
 
 
 def _floats(value: Any, code: str) -> tuple[float, ...]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from gclnm.images.dicom.elements import Groups, as_text, as_texts, items, number, read, text
+from gclnm.images.dicom.words import VIRTUAL, plain, readings
 
 __all__ = ["KINDS_OF_MAPS", "Spectral", "described", "spectral", "unit_named"]
 
@@ -49,39 +50,56 @@ _SUBSTANCES = {
 }
 _MATERIALS = {"effective_atomic_number": "effective_z", "electron_density": "electron_density"}
 
-# Words for maps, in the order in which they decide: kind, material, pattern.
+# Plain words for maps, in the order in which they decide: kind, material, pattern.
+_SUPPRESSED = "FREE|REMOV|SUPPR|SUBTRACT"
+_BASIS = r"(?:WATER|IODINE|CALCIUM|HAP|FAT|URIC ACID|水|碘|钙|脂)"
 _MAPS: tuple[tuple[str, str, re.Pattern[str]], ...] = tuple(
-    (kind, material, re.compile(pattern, re.IGNORECASE))
+    # ASCII: a Chinese character ends a Latin word.
+    (kind, material, re.compile(pattern, re.ASCII))
     for kind, material, pattern in (
-        ("material_modified", "calcium_suppressed", r"calcium\s*supp|钙抑制"),
+        ("material_modified", "calcium_suppressed", r"CALCIUM[ -]*SUPP|钙抑制"),
+        ("material_removed", "virtual_non_calcium", r"\bVNCA(?![A-Z])|\bVIRT[A-Z]*[ -]*NON[ -]*CALCIUM"),
+        ("material_removed", "virtual_non_contrast", VIRTUAL),
+        # Of a pair, GE shows the first.
+        ("material_specific", "water", rf"\bWATER *(?:\(|(?:NO )?{_BASIS})|水 *\(? *碘"),
         (
             "material_removed",
             "virtual_non_contrast",
-            r"\bvnc\b|virtual\W*(?:non|un)\W*(?:contrast|enhanced)|虚拟平扫|iodine\W*removed",
+            rf"\bIODINE[ -]*(?:{_SUPPRESSED})|\b(?:MINUS|NO|WITHOUT|LESS|W/O) IODINE\b(?! *(?:CONTRAST|AGENT))",
         ),
         (
             "effective_atomic_number",
             "effective_z",
-            r"\bz.?eff|effective\W*(?:z\b|atomic)|有效原子序数|rhoz\W+z\b",
+            r"\bZ[ -]?EFF|\bEFF(?:ECTIVE)?[ -]*(?:Z(?![A-Z])|ATOMIC)|有效原子序数|RHOZ[ -]+Z(?![A-Z])",
         ),
-        ("electron_density", "electron_density", r"electron\W*density|电子密度|rhoz|%?\bedw\b"),
-        ("value_based", "uric_acid", r"\buric\s*acid\b(?!\s*\()|尿酸"),
-        ("material_specific", "water", r"\bwater\s*\("),
-        ("material_specific", "calcium", r"\bcalcium\s*\("),
-        ("material_specific", "hydroxyapatite", r"\bhap\s*\("),
-        ("material_specific", "fat", r"\bfat\s*\("),
-        ("material_specific", "uric_acid", r"\buric\s*acid\s*\("),
-        ("material_specific", "iodine", r"\biodine\s*\(|碘(?:图|密度|基|浓度|\()"),
-        ("material_specific", "iodine", r"\biodine\b(?!\W*(?:contrast|agent|allerg|based|dose))"),
-        ("material_modified", "", r"\[hu\*\]"),
-        ("material_specific", "", r"\[mg/ml\*?\]"),
+        ("electron_density", "electron_density", r"ELECTRON[ -]*DENSITY|电子密度|RHOZ|\bEDW\b"),
+        ("value_based", "uric_acid", rf"\bURIC ?ACID(?![A-Z]| *\(| {_BASIS})|尿酸"),
+        ("material_specific", "calcium", rf"\bCALCIUM *(?:\(|{_BASIS})"),
+        # HAP alone is the hepatic arterial phase.
+        ("material_specific", "hydroxyapatite", rf"\bHAP *\(? *{_BASIS}"),
+        ("material_specific", "fat", rf"\bFAT *(?:\(|{_BASIS})"),
+        ("material_specific", "uric_acid", rf"\bURIC ?ACID *(?:\(|{_BASIS})"),
+        ("material_specific", "iodine", r"碘 *(?:图|密度|基|浓度|\(|水)"),
+        (
+            "material_specific",
+            "iodine",
+            r"\bIODINE(?:MAP|DENSITY|OVERLAY)?(?![A-Z]|[ (-]*(?:CONTRAST|AGENT|ALLERG|BASED|DOSE))",
+        ),
     )
 )
-_MONO = re.compile(r"\bmono\s*(?:e\b|e(?=\s*\d)|\+|energetic|chromatic)|\bvmi\b|单能", re.IGNORECASE)
-# A number before keV that is not the end of a range ("40-140 keV").
-_KEV = re.compile(r"(?<![\d.])(\d{2,3}(?:\.\d+)?)\s*kev(?![a-z])", re.IGNORECASE)
-_RANGE = re.compile(r"\d\s*(?:-|–|~|/|to|kev\s*-)\s*\d{2,3}(?:\.\d+)?\s*kev", re.IGNORECASE)
-_BRACKET = re.compile(r"\[([^\]]+)\]\s*$")
+# Maps whose unit alone is named.
+_KIND_OF_UNIT = {"HU*": "material_modified", "mg/mL": "material_specific"}
+_MONO = re.compile(r"\bMONO(?: ?E\b| ?E(?= ?\d)| ?\+| ?ENERGETIC| ?CHROMATIC)|\bVMI(?![A-Z])|单能", re.ASCII)
+# A whole number that nothing makes a thickness, a voltage or one of several.
+_LEVEL = r"(\d{2,3})(?![\d.]| ?(?:KV|MM|CM|MA|MS|SEC|S\b|%)|[ /~-]+\d{2,3}(?![\d.]))"
+_KEVS = (
+    re.compile(r"(?<![\d.])(\d{2,3}(?:\.\d+)?)[ -]*KEV(?![A-Z])"),
+    re.compile(rf"(?<!\d)(?<!\d[ -])KEV[ =-]*{_LEVEL}", re.ASCII),
+    re.compile(rf"\b(?:MONO(?: ?E(?:NERGETIC)?| ?CHROMATIC)?|VMI)(?: ?\+| PLUS)?[ -]*{_LEVEL}", re.ASCII),
+)
+_RANGE = re.compile(r"(?<![\d.])(\d{2,3})(?: ?[-~/] ?| TO | |KEV ?- ?)\d{2,3}(?:\.\d+)? ?KEV")
+_SIGNS = "()+-/~="
+_BRACKET = re.compile(r"\[([^\]]+)\]")
 _UNITS = {
     "mg/ml": "mg/mL",
     "mg/cc": "mg/mL",
@@ -168,20 +186,28 @@ def described(words: str) -> Spectral:
     >>> described("Iodine Density[mg/ml]")
     Spectral(kind='material_specific', energy_kev=None, source='description', material='iodine', unit='mg/mL')
     """
-    plain = unicodedata.normalize("NFKC", words)
-    kinds = ((kind, material) for kind, material, pattern in _MAPS if pattern.search(plain))
-    kind, material = next(kinds, ("", ""))
-    energies = {float(value) for value in _KEV.findall(plain)}
-    energies = {value for value in energies if KEV[0] <= value <= KEV[1]}
-    if not kind and (energies or _MONO.search(plain)):
+    found = (_described(reading) for reading in readings(words))
+    return next((shown for shown in found if shown.kind != "polychromatic"), Spectral(unit="HU"))
+
+
+def _described(words: str) -> Spectral:
+    said = plain(words, _SIGNS)
+    named = next((unit for written in _BRACKET.findall(words) if (unit := unit_named(written))), "")
+    kinds = ((kind, material) for kind, material, pattern in _MAPS if pattern.search(said))
+    kind, material = next(kinds, (_KIND_OF_UNIT.get(named, ""), ""))
+    energies = {float(value) for pattern in _KEVS for value in pattern.findall(said) if _is_level(value)}
+    if not kind and (energies or _MONO.search(said)):
         kind = "vmi"
     if not kind:
         return Spectral(unit="HU")
     # Several levels, or a range of them, name none.
-    one = len(energies) == 1 and not _RANGE.search(plain)
-    bracket = _BRACKET.search(plain)
-    unit = unit_named(bracket[1]) if bracket else {"vmi": "HU", "effective_atomic_number": "1"}.get(kind, "")
+    one = len(energies) == 1 and not any(_is_level(value) for value in _RANGE.findall(said))
+    unit = named or {"vmi": "HU", "effective_atomic_number": "1"}.get(kind, "")
     return Spectral(kind, energies.pop() if one else None, "description", material, unit)
+
+
+def _is_level(written: str) -> bool:
+    return KEV[0] <= float(written) <= KEV[1]
 
 
 def unit_named(words: str) -> str:
@@ -192,9 +218,9 @@ def unit_named(words: str) -> str:
     >>> unit_named("100 µg/cm³"), unit_named("mg/ml*"), unit_named("HU*"), unit_named("parsec")
     ('100 ug/mL', 'mg/mL', 'HU*', '')
     """
-    plain = unicodedata.normalize("NFKC", words).replace("\u03bc", "u").replace("^", "").replace(" ", "")
-    starred = plain.endswith("*")
-    unit = _UNITS.get(plain.rstrip("*").lower().replace("mcg", "ug"), "")
+    written = unicodedata.normalize("NFKC", words).replace("\u03bc", "u").replace("^", "").replace(" ", "")
+    starred = written.endswith("*")
+    unit = _UNITS.get(written.rstrip("*").lower().replace("mcg", "ug"), "")
     return "HU*" if starred and unit == "HU" else unit
 
 

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from gclnm.images.dicom.energy import KINDS_OF_MAPS, described
+from gclnm.images.dicom.words import plain
 
 __all__ = ["KINDS", "FrameKind", "frame_kind"]
 
@@ -106,10 +107,11 @@ COMPLEX = {"PHASE": "phase", "REAL": "real", "IMAGINARY": "imaginary"}
 GE_RAW = {1: "phase", 2: "real", 3: "imaginary"}
 NOT_HU = frozenset({"MGML", "Z_EFF", "ED", "EDW", "PCT", "OD"})
 RESCALE = re.compile(r"^(?:10\^(-?\d+)\s+)?(\S+)$")
-ADC_NAME = re.compile(r"(?<![a-z])[de]?adc(?![a-z])|apparent.diffusion|表观扩散|表观弥散", re.IGNORECASE)
-SCOUT_NAME = re.compile(r"\b(?:scout|topogram|surview|localizer)\b|定位", re.IGNORECASE)
+# In plain words.
+ADC_NAME = re.compile(r"(?<![A-Z])[DE]?ADC(?![A-Z])|APPARENT DIFFUSION|表观扩散|表观弥散")
+SCOUT_NAME = re.compile(r"\b(?:SCOUT|TOPOGRAM|SURVIEW|LOCALIZER)\b|定位", re.ASCII)
 BOLUS_NAME = re.compile(
-    r"\b(?:pre)?monitoring\b|\bsmart\s*prep\b|\bbolus\s*track|\btest\s*bolus\b|小剂量|监测", re.IGNORECASE
+    r"\b(?:PRE ?)?MONITORING\b|\bSMART ?PREP\b|\bBOLUS ?TRACK|\bTEST ?BOLUS\b|小剂量|监测", re.ASCII
 )
 
 
@@ -154,7 +156,7 @@ def frame_kind(
         kind = _mr(words, component.upper(), ge_raw, description)
         derived = image_type[:1] == ("DERIVED",)
         # Some vendors name the map in words only.
-        return KINDS["adc" if kind == "image" and derived and ADC_NAME.search(description) else kind]
+        return KINDS["adc" if kind == "image" and derived and ADC_NAME.search(plain(description)) else kind]
     if modality == "CT":
         return KINDS[_ct(words, rescale_type, unit, description)]
     return KINDS[_first(PT_WORDS, frozenset(word.upper() for word in image_type)) or "image"]
@@ -165,7 +167,7 @@ def _first(table: tuple[tuple[str, frozenset[str]], ...], words: frozenset[str])
 
 
 def _mr(words: frozenset[str], component: str, ge_raw: int | None, description: str) -> str:
-    if SCOUT_NAME.search(description):
+    if SCOUT_NAME.search(plain(description)):
         return "localizer"
     found = _first(MR_WORDS, words)
     if found == "perfusion" and component == "MAGNITUDE":
@@ -177,9 +179,9 @@ def _ct(words: frozenset[str], rescale_type: str, unit: str, description: str) -
     found = _first(CT_WORDS, words)
     if found in ("localizer", "ct-perfusion", "mip"):
         return found
-    if SCOUT_NAME.search(description):
+    if SCOUT_NAME.search(plain(description)):
         return "localizer"
-    if BOLUS_NAME.search(description):
+    if BOLUS_NAME.search(plain(description)):
         return "bolus-tracking"
     match = RESCALE.match(rescale_type.upper())
     stated = bool(match and match.group(2) in NOT_HU)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -12,6 +11,7 @@ from types import MappingProxyType
 
 from gclnm.errors import InputError
 from gclnm.images.dicom.elements import Groups, items, seconds_of_day, text
+from gclnm.images.dicom.words import VIRTUAL, plain, readings
 
 __all__ = [
     "PHASES",
@@ -55,26 +55,29 @@ TERMS = {
     "DYNAMIC": ENHANCED,
 }
 
-_GAP = r"[\s_-]*"
+_GAP = "[ -]*"
 _LATER = rf"(?!{_GAP}(?:OP|THERAP|TREAT|TX|RT|CHEMO|SURG|SMART|MON))"
+_AGENT = rf"(?:I ?V{_GAP})?(?:CON(?:TRAST)?|C(?!-[A-Z]| SPINE)|CE|CM|KM|ENH(?:ANCED|ANCEMENT)?|INJ(?:ECTION)?)"
+_WITH, _WITHOUT = "(?:WITH|W/|W)", "(?:WITHOUT|W/O|WO)"
+_AND = "[ /&+-]*(?:AND|OR|THEN)?[ /&+-]*"
 # What is said first is taken out before the next is looked for: "non-contrast" holds "contrast".
-# AP is no arterial phase here: it is abdomen-pelvis as often.
+# AP is no arterial phase here: it is abdomen-pelvis as often; VP is a shunt. What comes "pre" or is "without"
+# something else than contrast agent says nothing: "pre TAVI" is enhanced.
 _ENGLISH: tuple[tuple[str, str], ...] = (
-    ("", rf"(?:VNC|VIRTUAL{_GAP}(?:NON|UN){_GAP}(?:CONTRAST|ENHANCED))"),
     ("", rf"(?:WITHOUT|WITH|W/O|WO|W/|W)?{_GAP}ORAL(?:{_GAP}CONTRAST)?"),
+    (SEVERAL, rf"(?:{_WITHOUT}{_AND}{_WITH}|{_WITH}{_AND}{_WITHOUT})"),
     (
         "native",
-        rf"(?:NON{_GAP}(?:IV{_GAP})?(?:CON|CONTRAST|ENH|ENHANCED|C)|NO[\s_-]+(?:IV{_GAP})?CONTRAST|NC|NCCT|NECT"
-        rf"|PLAIN|UNENHANCED|NATIVE|(?:W/O|WO|WITHOUT)(?:{_GAP}(?:IV{_GAP})?CONTRAST)?"
-        rf"|PRE{_LATER}(?:{_GAP}CON(?:TRAST)?)?)",
+        rf"(?:(?:NON|PRE){_GAP}{_AGENT}|NO[ -]+{_AGENT}|NC|NCCT|NECT|PLAIN|UNENHANCED|NATIVE?"
+        rf"|{_WITHOUT}(?:{_GAP}{_AGENT}|(?= *(?:\d|$))))",
     ),
     (
         "arterial",
-        rf"(?:(?:LATE|EARLY)?{_GAP}ART(?:ERIAL)?|AP?[\s_-]+PHASE|HAP|CTA|ANGIO(?:GRAPHY)?|(?:25|30|35){_GAP}S(?:EC)?)",
+        rf"(?:(?:LATE|EARLY)?{_GAP}ART(?:ERIAL)?|AP?[ -]+PHASE|HAP|CTA|ANGIO(?:GRAPHY)?|(?:25|30|35){_GAP}S(?:EC)?)",
     ),
     (
         "portal_venous",
-        rf"(?:PV|PVP|PORTAL|VEN|VENOUS|VP|V[\s_-]+PHASE|PARENCHYMAL|(?:60|65|70|75){_GAP}S(?:EC)?)",
+        rf"(?:PV|PVP|PORTAL|VEN|VENOUS|VP?[ -]+PHASE|PARENCHYMAL|(?:60|65|70|75){_GAP}S(?:EC)?)",
     ),
     (
         "delayed",
@@ -85,19 +88,20 @@ _ENGLISH: tuple[tuple[str, str], ...] = (
 _BOUND = r"(?<![A-Z0-9.]){}(?![A-Z0-9])"
 _SIGNS: tuple[tuple[str, str], ...] = (
     ("native", r"(?<![A-Z0-9])C-(?![A-Z0-9-])|(?<![A-Z0-9])-C(?![A-Z0-9])"),
-    (ENHANCED, r"(?<![A-Z0-9])C\+|\+C(?![A-Z0-9])|(?<![A-Z0-9])W/"),
+    (ENHANCED, r"(?<![A-Z0-9])C\+|\+C(?![A-Z0-9])|(?<![A-Z0-9])W/(?!O(?![A-Z0-9]))"),
 )
 # Names of vessels hold the word too: aorta, pulmonary, coronary, carotid, limb, renal arteries.
 _CHINESE: tuple[tuple[str, str], ...] = (
-    ("", r"虚拟(?:平扫|非增强)"),
-    ("native", r"平扫|(?:非|未|无)增强"),
+    ("", VIRTUAL),
+    (SEVERAL, r"增强前后|(?<![A-Z0-9])C ?(?:\+ ?/? ?-|- ?/? ?\+)|\+ ?/ ?-|±"),
+    ("native", r"平扫|增强前|(?:非|未|无)增强"),
     ("arterial", r"(?<![主肺冠状颈脑肢肾髂椎])动脉(?![瘤硬炎粥造])"),
     ("portal_venous", r"门静?脉|静脉期|实质期"),
     ("delayed", r"延迟|延时|平衡期|排泄期"),
     (ENHANCED, r"增强"),
 )
 _PATTERNS = tuple(
-    (phase, re.compile(pattern))
+    (phase, re.compile(pattern, re.ASCII))
     for phase, pattern in (
         *_CHINESE,
         *((phase, _BOUND.format(pattern)) for phase, pattern in _ENGLISH),
@@ -105,7 +109,11 @@ _PATTERNS = tuple(
     )
 )
 _LATE = re.compile(_BOUND.format("LATE"))
-_SIMPLIFIED = str.maketrans("動脈靜門掃遲時強實質無擬", "动脉静门扫迟时强实质无拟")
+# With the name of a vessel, angiography is the name of an examination, which may have any phase.
+_ANGIOGRAPHY = re.compile(_BOUND.format("(?:CTA|ANGIO(?:GRAPHY)?)"))
+_VESSEL = re.compile(
+    r"[主肺冠状颈脑肢肾髂椎]动脉|血管|(?<![A-Z])(?:AORT|PULM|CORONAR|CAROTI|CEREBR|RUN ?OFF|TAVI|TAVR|EVAR)"
+)
 
 
 def check_windows(windows_s: Windows) -> Windows:
@@ -209,8 +217,8 @@ def contrast_phase(evidence: PhaseEvidence, windows_s: Windows = WINDOWS_S) -> t
 def phase_in_words(words: str) -> str:
     """The phase that free text names, ``"enhanced"``, ``"several"`` or nothing.
 
-    Compatible forms are made one (NFKC), traditional characters simplified, and text that was read in the
-    wrong character set is tried in those of Chinese headers.
+    Words are made plain first (:func:`gclnm.images.dicom.words.plain`); text that was read in the wrong
+    character set is tried in those of Chinese headers.
 
     Examples
     --------
@@ -219,23 +227,13 @@ def phase_in_words(words: str) -> str:
     >>> phase_in_words("CT AP W/WO CONTRAST"), phase_in_words("PREP ABDOMEN")
     ('several', '')
     """
-    return next((found for reading in _readings(words) if (found := _named(reading))), "")
-
-
-def _readings(words: str) -> list[str]:
-    """The text, and what it is if its bytes were Chinese and taken for Latin."""
-    found = [words]
-    if any(character > "\x7f" for character in words):
-        for charset in ("utf-8", "gb18030"):
-            try:
-                found.append(words.encode("latin-1").decode(charset))
-            except UnicodeError:
-                continue
-    return found
+    return next((found for reading in readings(words) if (found := _named(reading))), "")
 
 
 def _named(words: str) -> str:
-    rest = unicodedata.normalize("NFKC", words).upper().translate(_SIMPLIFIED)
+    rest = plain(words, "+-/&±")
+    if _VESSEL.search(rest):
+        rest = _ANGIOGRAPHY.sub(" ", rest)
     found = set()
     for phase, pattern in _PATTERNS:
         rest, times = pattern.subn(" ", rest)
@@ -245,7 +243,7 @@ def _named(words: str) -> str:
     if not found - {ENHANCED} and _LATE.search(rest):
         found.add("delayed")
     phases = found - {ENHANCED}
-    if len(phases) > 1 or found == {"native", ENHANCED}:
+    if SEVERAL in found or len(phases) > 1 or found == {"native", ENHANCED}:
         return SEVERAL
     return phases.pop() if phases else ENHANCED if found else ""
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-import unicodedata
+
+from gclnm.images.dicom.words import plain
 
 __all__ = ["clean", "dynamic_words", "fat_words", "in_phase_words", "post_words", "weighting_words"]
 
@@ -52,22 +53,24 @@ _POST = _any(
     rf"{_START}(?:POST|GD|GAD\w*|CE|C\+|ENHANCED|CONTRAST){_END}",
     "增强|动脉期|门脉期|延迟期",
 )
+_AGENT = r"(?:CON(?:TRAST)?|C|GD|GAD[A-Z]*|KM|CM)"
 _PRE = _any(
-    rf"{_START}(?:PRE|NATIVE|PLAIN|UNENHANCED|NON ?CONTRAST|NON ?ENHANCED){_END}", rf"{_START}W ?O{_END}"
+    rf"{_START}PRE(?: {_AGENT})?{_END}",
+    rf"{_START}(?:NATIVE|PLAIN|UNENHANCED|NON ?CONTRAST|NON ?ENHANCED){_END}",
+    rf"{_START}(?:W ?O|WITHOUT|NO)(?: I ?V)? {_AGENT}{_END}|{_START}W ?O{_END}",
 )
 _PRE_CHINESE = re.compile("平扫|增强前")
 
 
 def clean(words: str) -> str:
-    """Text for comparison: Unicode form NFKC, upper case, separators as blanks.
+    """Text for comparison, as :func:`gclnm.images.dicom.words.plain`; ``+`` and ``*`` mean something in MR.
 
     Examples
     --------
     >>> clean("t2_tse-fs_tra")
     'T2 TSE FS TRA'
     """
-    plain = unicodedata.normalize("NFKC", words).upper()
-    return re.sub(r"[\s_\-.,;:/\\()\[\]]+", " ", plain).strip()
+    return plain(words, signs="+*")
 
 
 def weighting_words(words: str) -> str:
