@@ -76,6 +76,11 @@ def test_grams_centimetres_and_millimetres_are_repaired(repaired: Callable[..., 
     assert repaired("80000 taken as grams", weight_kg=80_000.0).factors[0] == pytest.approx(80_000 / 2e8)
 
 
+def test_grams_of_an_infant_are_repaired(repaired: Callable[..., Any]) -> None:
+    for size in (0.65, 65.0, None):
+        assert repaired("7000 taken as grams", weight_kg=7000.0, height_m=size).told["weight_kg"] == 7.0
+
+
 @pytest.mark.parametrize(("size", "unit"), [(180.0, "centimetres"), (1800.0, "millimetres")])
 def test_a_height_in_another_unit_is_repaired(found: Callable[..., Any], size: float, unit: str) -> None:
     lean = PetSettings(quantity="SUVlbm")
@@ -95,6 +100,8 @@ def test_a_height_in_another_unit_is_repaired(found: Callable[..., Any], size: f
         ({"weight_kg": 500.0}, "PatientWeight of 500 kg is not plausible"),
         ({"weight_kg": 1e6}, "PatientWeight of 1e+06 kg is not plausible"),
         ({"weight_kg": 1.8, "height_m": 80.0}, "PatientWeight of 1.8 and PatientSize of 80 look exchanged"),
+        ({"weight_kg": 7000.0}, "PatientWeight of 7000 is neither kg nor, for this height, grams"),
+        ({"weight_kg": 7000.0, "height_m": 175.0}, "is neither kg nor, for this height, grams"),
         ({"weight_kg": 80_000.0, "overridden": "weight_kg"}, "PatientWeight of 80000 kg is not plausible"),
     ],
 )

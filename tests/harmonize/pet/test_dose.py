@@ -14,12 +14,24 @@ def test_megabecquerel_are_repaired(repaired: Callable[..., Any]) -> None:
     assert repaired("400 taken as MBq", dose_bq=400.0).factors[0] == pytest.approx(80_000 / 2e8)
 
 
+def test_a_small_childs_megabecquerel_cannot_be_millicurie(
+    repaired: Callable[..., Any], refused: Callable[..., QuantityError]
+) -> None:
+    # 26 mCi are 962 MBq: 96 MBq/kg at 10 kg, 32 at 30 kg.
+    child = {"weight_kg": 10.0, "height_m": 0.75}
+    assert repaired("26 taken as MBq", dose_bq=26.0, **child).told["dose_bq"] == 26e6
+    assert "may be MBq or mCi" in refused(dose_bq=26.0, weight_kg=30.0, height_m=1.3).what
+
+
 @pytest.mark.parametrize(
     ("value", "message"),
     [
         (None, "RadionuclideTotalDose is missing"),
         (0.0, "RadionuclideTotalDose is missing"),
         (10.8, "RadionuclideTotalDose of 10.8 may be MBq or mCi"),
+        (26.0, "RadionuclideTotalDose of 26 may be MBq or mCi"),
+        (60.0, "RadionuclideTotalDose of 60 may be MBq or mCi"),
+        (4500.0, "RadionuclideTotalDose of 4500 is no Bq, and as MBq too much for 80 kg"),
         (4e5, "RadionuclideTotalDose of 400000 Bq is not plausible"),
         (8000.0, "RadionuclideTotalDose of 8000 Bq is not plausible"),
         (4e10, "RadionuclideTotalDose of 4e+10 Bq is not plausible"),

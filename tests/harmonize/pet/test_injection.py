@@ -9,6 +9,7 @@ import pytest
 from pydicom.dataset import Dataset
 
 from gclnm.errors import QuantityError
+from gclnm.harmonize.pet import PetSettings
 from gclnm.images.dicom.petfacts import pet_facts, slice_facts
 
 Found = Callable[..., Any]
@@ -109,10 +110,22 @@ def test_a_dynamic_scan_may_begin_before_the_injection(found: Found, refused: Re
     assert "not plausible" in refused(**early).what
 
 
-@pytest.mark.parametrize(("minutes", "said"), [(10, True), (45, False), (170, False), (200, True)])
-def test_an_unusual_uptake_is_told(found: Found, minutes: int, said: bool) -> None:
+@pytest.mark.parametrize(("minutes", "said"), [(45, False), (170, False), (200, True)])
+def test_a_late_scan_is_told(found: Found, minutes: int, said: bool) -> None:
     clock = 42586.2 - 60 * minutes
     assert bool(found(injection_s=clock, injection_clock_s=clock).notes) == said
+
+
+@pytest.mark.parametrize("minutes", [0, 5, 25])
+def test_an_uptake_too_short_for_fdg_is_a_doubt(found: Found, repaired: Found, minutes: int) -> None:
+    clock = 42586.2 - 60 * minutes
+    words = f"{minutes} min of uptake are unusual for FDG"
+    repaired(words, injection_s=clock, injection_clock_s=clock)
+    # Zeros of a table are seen as well; strict settings doubt the header alone.
+    for strict in (False, True):
+        given = found(PetSettings(strict=strict), uptake_min=float(minutes), overridden="uptake_min")
+        assert words in given.told["doubts"][0]
+    assert "doubts" not in found(uptake_min=5.0, overridden="uptake_min", series_type="DYNAMIC;IMAGE").told
 
 
 def test_times_of_the_user_count_whatever_the_header_says(found: Found) -> None:

@@ -88,11 +88,35 @@ def test_settings_of_a_recipe_reach_the_conversion(good: dict[str, Any]) -> None
     np.testing.assert_allclose(result.array, VALUES * surface_cm2 / 2e8, rtol=1e-6)
 
 
-def test_an_impossible_suv_is_told(good: dict[str, Any]) -> None:
-    high = Volume(VALUES, GRID, "g/mL", {**good, "units": "GML"})
-    assert suv(high).history[-1].note == "highest SUV of 2000: check dose and units"
-    low = Volume(VALUES / 1e6, GRID, "g/mL", {**good, "units": "GML"})
-    assert suv(low).history[-1].note == "highest SUV of 0.002: check dose and units"
+@pytest.mark.parametrize(("scale", "highest"), [(1.0, "2000"), (1e-6, "0.002")])
+def test_an_unlikely_suv_is_a_doubt(good: dict[str, Any], scale: float, highest: str) -> None:
+    odd = Volume(VALUES * scale, GRID, "g/mL", {**good, "units": "GML"})
+    doubts = suv(odd).history[-1].settings["doubts"]
+    assert doubts == [f"highest SUV of {highest}: dose or units may be wrong"]
+    with pytest.raises(QuantityError, match="strict"):
+        suv(odd, PetSettings(strict=True))
+
+
+def test_activity_that_comes_as_suv_is_refused(good: dict[str, Any]) -> None:
+    # A litre of 9000 Bq/mL, as a scanner measures it.
+    litre = Geometry(size=(10, 10, 10), spacing_mm=(10.0, 10.0, 10.0))
+    raw = Volume(np.full((10, 10, 10), 9000.0), litre, "g/mL", {**good, "units": "GML"})
+    with pytest.raises(QuantityError, match=r"hold 22.5 times the injected dose or more") as caught:
+        suv(raw)
+    assert "units (BQML" in caught.value.fix
+    assert "bin_width" not in str(caught.value)
+
+
+@pytest.mark.parametrize("too_high", [1.0, 1.5, 2.5, 13.0])
+def test_a_scan_never_holds_more_than_the_injected_dose(good: dict[str, Any], too_high: float) -> None:
+    # 80 kg of 1 g/mL with all of what is left of the dose, one half-life later; the dose is understated.
+    body = Geometry(size=(40, 40, 50), spacing_mm=(10.0, 10.0, 10.0))
+    activity = Volume(np.full((50, 40, 40), 2e8 / 80_000), body, "Bq/mL", {**good, "dose_bq": 4e8 / too_high})
+    if too_high <= 2.0:
+        assert float(suv(activity).array.max()) == pytest.approx(too_high)
+    else:
+        with pytest.raises(QuantityError, match=f"hold {too_high:g} times the injected dose"):
+            suv(activity)
 
 
 def test_a_pet_file_without_header_is_refused_and_says_what_a_user_can_state() -> None:

@@ -88,7 +88,7 @@ def of_body(header: Header, kind: str) -> float:
         return 1000.0 * weight_kg
     height_m = height(header, kind)
     bmi = weight_kg / height_m**2
-    if not _BMI[0] <= bmi <= _BMI[1]:
+    if not _bmi_holds(weight_kg, height_m):
         header.refuse(_odd_bmi(weight_kg, height_m), header.supply("weight_kg", "height_m"))
     sex = "" if kind == "BSA" else _sex(header)
     if kind.startswith("LBMJ") or kind == "LBM":
@@ -109,7 +109,8 @@ def weight(header: Header) -> float:
     Raises
     ------
     QuantityError
-        Missing, 0, exchanged with the height, or not plausible: 2 to 400 kg are.
+        Missing, 0, exchanged with the height, or not plausible: 2 to 400 kg are. Grams that make no
+        plausible body mass index are no grams.
     """
     header.same("weight_kg")
     value, fix = header.number("weight_kg"), header.supply("weight_kg")
@@ -119,13 +120,15 @@ def weight(header: Header) -> float:
     if size is not None and 30 <= size <= 300 and 0.3 <= value <= 2.5:
         header.refuse(f"PatientWeight of {value:g} and PatientSize of {size:g} look exchanged", fix)
     low, high = _WEIGHT_KG
+    size_m = None if size is None else _metres(size)
     if value > 1000 and low <= value / 1000 <= high and not header.overridden("weight_kg"):
+        if not _bmi_holds(value / 1000, size_m):
+            header.refuse(f"PatientWeight of {value:g} is neither kg nor, for this height, grams", fix)
         header.doubt(f"PatientWeight of {value:g} taken as grams", fix)
         value /= 1000
     if not low <= value <= high:
         header.refuse(f"PatientWeight of {value:g} kg is not plausible", fix)
-    size_m = None if size is None else _metres(size)
-    if size_m is not None and not _BMI[0] <= value / size_m**2 <= _BMI[1]:
+    if size_m is not None and not _bmi_holds(value, size_m):
         header.doubt(_odd_bmi(value, size_m), header.supply("weight_kg", "height_m"))
     header.told["weight_kg"] = value
     return value
@@ -167,6 +170,11 @@ def _sex(header: Header) -> str:
         header.note("PatientSex is neither M nor F: mean of the formulas of both")
     header.told["sex"] = value
     return value
+
+
+def _bmi_holds(weight_kg: float, height_m: float | None) -> bool:
+    """Whether the body mass index is plausible, or nothing says it."""
+    return height_m is None or _BMI[0] <= weight_kg / height_m**2 <= _BMI[1]
 
 
 def _odd_bmi(weight_kg: float, height_m: float) -> str:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from gclnm.harmonize.pet.header import EXPORT, Header
 from gclnm.harmonize.pet.overrides import OVERRIDES
 from gclnm.harmonize.pet.settings import PetSettings
+from gclnm.harmonize.pet.supplied import tell_supplied
 from gclnm.harmonize.pet.units import of_kind, stored
 from gclnm.images.dicom.objects import ENHANCED_PET
 from gclnm.images.volume import Step, Volume
@@ -18,8 +19,14 @@ from gclnm.images.volume import Step, Volume
 __all__ = ["SuvFactor", "factor", "suv"]
 
 _QUANTITIES = ("SUVbw", "SUVlbm", "SUVbsa", "SUVibw")
-# The bladder reaches 66 in a reference scan, and no scan stays below 0.1: outside, a dose or a unit is wrong.
+# The bladder reaches 66 in a reference scan, and no scan stays below 0.1: outside, a dose or a unit is
+# likely wrong; but a puncture that leaked can be hotter.
 _HIGHEST_SUV = (0.1, 200.0)
+# SUV times volume, summed, is body mass times the share of the dose that the image holds: 1 at most, and
+# twice that leaves room for calibration. Values in Bq/mL exceed it a thousandfold.
+_MOST_OF_DOSE = 2.0
+# Where no weight was needed: the heaviest body.
+_HEAVIEST_KG = OVERRIDES["weight_kg"].high
 
 
 @dataclass(frozen=True)
@@ -58,15 +65,13 @@ def factor(facts: Any, settings: PetSettings | None = None) -> SuvFactor:
     chosen = settings or PetSettings()
     header = Header(facts, strict=chosen.strict)
     _check_image(header)
-    replaced = [key for key in header.words("overridden") if key in OVERRIDES]
-    if replaced:
-        header.told["overridden"] = sorted(replaced)
     header.told["units"] = header.text("units")
     found = stored(header)
     factors = of_kind(header, found, chosen.normalizer)
     # SUVlbm is of several formulas: the DICOM term says which.
     if chosen.quantity == "SUVlbm":
         header.told["normalizer"] = chosen.normalizer
+    tell_supplied(header)
     if header.doubts:
         header.told["doubts"] = header.doubts
     return SuvFactor(factors, header.told, tuple(header.notes))
@@ -100,14 +105,15 @@ def suv(volume: Volume, settings: PetSettings | None = None) -> Volume:
         return _again(volume, chosen)
     found = factor(volume.facts, chosen)
     values = _times(volume.array, found.factors)
-    notes = [*found.notes, *_odd(values)]
+    doubts = _doubts_of_values(volume, values, found, chosen)
     distinct = sorted(set(found.factors))
     told = {
         "quantity": chosen.quantity,
         "factor": distinct if len(distinct) > 1 else distinct[0],
         **found.told,
+        **({"doubts": doubts} if doubts else {}),
     }
-    return volume.with_(Step("suv", told, "; ".join(notes)), array=values, quantity=chosen.quantity)
+    return volume.with_(Step("suv", told, "; ".join(found.notes)), array=values, quantity=chosen.quantity)
 
 
 def _again(volume: Volume, settings: PetSettings) -> Volume:
@@ -130,10 +136,33 @@ def _times(array: NDArray[np.float32], factors: tuple[float, ...]) -> NDArray[np
     return values
 
 
-def _odd(values: NDArray[np.float32]) -> list[str]:
+def _doubts_of_values(
+    volume: Volume, values: NDArray[np.float32], found: SuvFactor, settings: PetSettings
+) -> list[str]:
+    """The header's doubts and those of the values; more activity than was injected is refused.
+
+    The sum holds for every kind of SUV: lean mass, ideal weight and surface in cm2 are smaller than weight
+    in g (ideal weight nearly always), and the room of the bound is wide.
+    """
+    header = Header(volume.facts, strict=settings.strict, doubts=list(found.told.get("doubts", ())))
+    weight_kg = found.told.get("weight_kg", _HEAVIEST_KG)
+    litres = float(np.prod(volume.geometry.spacing_mm)) / 1e6
+    share = float(values.sum(dtype=np.float64)) * litres / weight_kg
+    fix = (
+        "Take a series whose Units and dose are right, or supply with Samples.override(table) what is wrong: "
+        "units (BQML, with weight_kg and dose_bq) where voxels are in Bq/mL, dose_bq (Bq) where the dose is."
+    )
+    if share > _MOST_OF_DOSE:
+        header.refuse(
+            f"the image would hold {share:.3g} times the injected dose or more: its values are no SUV, or "
+            "the dose is wrong",
+            fix,
+        )
     highest = float(values.max())
     low, high = _HIGHEST_SUV
-    return [] if low <= highest <= high else [f"highest SUV of {highest:.4g}: check dose and units"]
+    if not low <= highest <= high:
+        header.doubt(f"highest SUV of {highest:.4g}: dose or units may be wrong", fix)
+    return header.doubts
 
 
 def _check_image(header: Header) -> None:

@@ -24,17 +24,21 @@ HALF_LIVES_S: Mapping[str, float] = {
 }
 F18_S = HALF_LIVES_S["C-111A1"]
 _DOSE_BQ = (1e6, 5e9)
-# Up to here a number may be MBq for a small child or mCi for an adult.
-_MOST_MCI = 25.0
+# Up to the first number mCi are common, up to the second given (Rb-82: 2220 MBq).
+_MCI = (25.0, 60.0)
+_MBQ_OF_MCI = 37.0
+# More of any radionuclide is given to nobody (Rb-82: 2220 MBq at 45 kg; FDG has 2 to 7).
+_MOST_MBQ_PER_KG = 50.0
 # Bound of MIRP and Z-Rad: no injection is that weak in Bq, none that strong in MBq.
 _LEAST_BQ = 1e4
 
 
-def dose(header: Header) -> float:
-    """Injected activity in Bq; MBq are repaired.
+def dose(header: Header, weight_kg: float) -> float:
+    """Injected activity in Bq; MBq are repaired where they can be nothing else.
 
-    1e6 to 5e9 are plausible Bq. Below 1e4 the number can only be MBq, but up to 25 it may as well be mCi;
-    between 1e4 and 1e6 it may be kBq: both are refused.
+    1e6 to 5e9 are plausible Bq. Below 1e4 the number can be MBq, if that is not more than 50 MBq/kg. It may
+    as well be mCi up to 25, and up to 60 while as mCi it would not be more than 50 MBq/kg either; between
+    1e4 and 1e6 it may be kBq: all are refused.
 
     Raises
     ------
@@ -46,9 +50,14 @@ def dose(header: Header) -> float:
     if value is None:
         header.refuse("RadionuclideTotalDose is missing", fix)
     low, high = _DOSE_BQ
-    if 0 < value <= _MOST_MCI:
+    common, most = _MCI
+    if 0 < value <= common or common < value <= min(most, _MOST_MBQ_PER_KG * weight_kg / _MBQ_OF_MCI):
         header.refuse(f"RadionuclideTotalDose of {value:g} may be MBq or mCi, and cannot be Bq", fix)
     if value < _LEAST_BQ and low <= value * 1e6 <= high and not header.overridden("dose_bq"):
+        if value > _MOST_MBQ_PER_KG * weight_kg:
+            header.refuse(
+                f"RadionuclideTotalDose of {value:g} is no Bq, and as MBq too much for {weight_kg:g} kg", fix
+            )
         header.doubt(f"RadionuclideTotalDose of {value:g} taken as MBq", fix)
         value *= 1e6
     if not low <= value <= high:

@@ -35,7 +35,9 @@ def elapsed(header: Header, reference_s: float, half_life_s: float) -> float:
     """
     if header.overridden("uptake_min"):
         header.told |= {"injection": USER, "uptake_min": header.time("uptake_min")}
-        return 60.0 * (header.time("uptake_min") or 0.0)
+        seconds = 60.0 * (header.time("uptake_min") or 0.0)
+        _unusual(header, seconds, half_life_s)
+        return seconds
     if not header.overridden("injection_clock_s"):
         header.same("injection_s", "injection_offset", "injection_clock_s")
     dated, clock, name = _read(header, reference_s, half_life_s)
@@ -144,7 +146,20 @@ def _check(header: Header, seconds: float, half_life_s: float) -> None:
             f"the injection would be {seconds / 60:.0f} min before the scan, which is not plausible",
             header.supply("injection_clock_s", "uptake_min"),
         )
+    _unusual(header, seconds, half_life_s)
+
+
+def _unusual(header: Header, seconds: float, half_life_s: float) -> None:
+    """Tell an uptake that FDG does not have: a short one is a doubt, a late scan is worth knowing."""
     low, high = _FDG_UPTAKE_MIN
     is_f18 = abs(half_life_s / F18_S - 1) <= 0.01
-    if is_f18 and not dynamic and not low <= seconds / 60 <= high:
-        header.note(f"{seconds / 60:.0f} min of uptake are unusual for FDG ({low:.0f} to {high:.0f})")
+    if not is_f18 or "DYNAMIC" in header.words("series_type") or low <= seconds / 60 <= high:
+        return
+    words = f"{seconds / 60:.0f} min of uptake are unusual for FDG ({low:.0f} to {high:.0f})"
+    if seconds / 60 > high:
+        header.note(words)
+    elif header.overridden("uptake_min") or header.overridden("injection_clock_s"):
+        # Strict settings doubt the header, not the user.
+        header.doubts.append(words)
+    else:
+        header.doubt(words, header.supply("injection_clock_s", "uptake_min"))

@@ -55,8 +55,8 @@ def reference(header: Header, half_life_s: float) -> float:
 
     Series Time gives way when the vendor's time and one of rule 4, or both of rule 4 over several beds,
     agree within 2 s and Series Time does not. Sure candidates (vendor's time, Decay Factor, several
-    beds that back-compute to one time) that disagree with the answer by 10 s are told, by more than 60 s
-    refused, unless another one supports it.
+    beds that back-compute to one time) that disagree with the answer by more than 60 s are refused, unless
+    another one supports it. Every other candidate that disagrees by more than 10 s is a doubt.
 
     Raises
     ------
@@ -185,7 +185,5 @@ def _cross_check(header: Header, taken: _Candidate, found: dict[str, _Candidate]
         words = f"{taken.name} and {other.name} disagree by {off:.0f} s about the start of the scan"
         if off > _REFUSED_S and other.sure and not supported:
             header.refuse(words, header.supply("reference_clock_s"))
-        if off > _NOTED_S and other.sure:
+        if off > _NOTED_S:
             header.doubt(words, header.supply("reference_clock_s"))
-        elif off > _REFUSED_S:
-            header.note(words)

@@ -34,6 +34,16 @@ _UNITS = frozenset(
     }
 )
 _DECAYS = frozenset({"START", "ADMIN", "NONE"})
+# What Philips' SUV factor was made of by the scanner, so that a user's value needs the other way.
+_IN_SUV_FACTOR = (
+    "weight_kg",
+    "dose_bq",
+    "half_life_s",
+    "injection_clock_s",
+    "reference_clock_s",
+    "uptake_min",
+    "decay_correction",
+)
 # Two ways to one factor that differ more than their rounding.
 _AGREE = 0.02
 
@@ -54,7 +64,8 @@ def stored(header: Header) -> Stored:
 
     * GML: it is SUV of the kind that SUVType says (BW when absent), CM2ML of BSA; nothing is decayed again.
     * BQML: body weight / (activity at the time that the image is decay-corrected to).
-    * CNTS: Philips' private factors, of which (7053,1000) gives SUVbw and (7053,1009) Bq/mL.
+    * CNTS: Philips' private factors, of which (7053,1000) gives SUVbw and (7053,1009) Bq/mL; the second
+      where the user supplied what the first one holds already (weight, dose, times).
 
     Everything else is refused by name: proportional counts have no scale.
 
@@ -98,7 +109,8 @@ def _counts(header: Header) -> Stored:
     suv_factor, activity = header.number("philips_suv_factor"), header.number("philips_activity_factor")
     # Philips' SUV factor takes the image as decay-corrected.
     usable = suv_factor is not None and suv_factor > 0 and _decay(header) != "NONE"
-    if suv_factor is not None and usable:
+    supplied = any(header.overridden(key) for key in _IN_SUV_FACTOR)
+    if suv_factor is not None and usable and not (supplied and activity is not None and activity > 0):
         header.told["path"] = "(7053,1000)"
         if activity is not None and activity > 0:
             _compare_paths(header, suv_factor, activity)
@@ -106,6 +118,9 @@ def _counts(header: Header) -> Stored:
     if activity is not None and activity > 0:
         header.told["path"] = "(7053,1009)"
         found = _activity(header)
+        if usable:
+            header.note("the user's values count, not Philips' factor (7053,1000)")
+            header.told["factor_by_vendor"] = suv_factor
         return Stored(tuple(activity * factor for factor in found.factors), "BW")
     header.refuse(
         "Units (0054,1001) is CNTS, and no factor of Philips (7053,1000) or (7053,1009) is in the header",
@@ -161,6 +176,7 @@ def _decay(header: Header) -> str:
         header.refuse("CorrectedImage (0028,0051) does not list DECY, yet DecayCorrection says so", EXPORT)
     if decay != "NONE" and not listed and not header.overridden("decay_correction"):
         header.doubt("CorrectedImage is empty: DecayCorrection is believed", EXPORT)
+    header.told["decay_correction"] = decay
     return decay
 
 
@@ -168,8 +184,8 @@ def _activity(header: Header) -> Stored:
     """SUVbw per Bq/mL: W / (D0 2^(-t/T)), t from the injection to what decay is corrected to."""
     decay = _decay(header)
     _refuse_missing(header, decay)
-    grams, dose_bq = 1000.0 * weight(header), dose(header)
-    header.told["decay_correction"] = decay
+    weight_kg = weight(header)
+    grams, dose_bq = 1000.0 * weight_kg, dose(header, weight_kg)
     if decay == "ADMIN":
         return Stored((grams / dose_bq,), "BW")
     half_life_s = half_life(header)
