@@ -91,7 +91,7 @@ def _monoenergetic(
     image = _role(volumes, "image")
     if "water" in volumes:
         iodine = ct.iodine(image, None if settings is None else settings.ct)
-        return spectral.from_material_pair(iodine, volumes["water"], energy_kev)
+        return spectral.from_material_pair(iodine, ct.water(volumes["water"]), energy_kev)
     high = _role(volumes, "high")
     energies = (_number(image, "energy_kev"), _number(high, "energy_kev"))
     return spectral.monoenergetic(image, high, energies, energy_kev, extrapolate=extrapolate)

@@ -118,6 +118,15 @@ def _ct(volume: Volume, settings: HarmonizeSettings) -> Volume:
     material = volume.facts.get("material")
     if material == "iodine":
         return ct.iodine(volume, settings.ct)
+    supplied = {"material", "unit"}.intersection(str(volume.facts.get("overridden", "")).split(";"))
+    if material == "water" and supplied:
+        return ct.water(volume)
+    if "unit" in supplied and volume.facts.get("unit"):
+        raise QuantityError(
+            "a unit is supplied for a CT image that is no map of iodine or water",
+            fix="Supply its `material` too, samples.override(...), or leave its unit out.",
+            code="no-material",
+        )
     if material and volume.quantity not in ("HU", UNKNOWN):
         # Water, effective Z, electron density ...: in its own unit; the recipe says whether it measures that.
         return volume

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gclnm.errors import QuantityError
-from gclnm.harmonize import HarmonizeSettings, check_regions, harmonize
+from gclnm.errors import GeometryError, QuantityError
+from gclnm.harmonize import HarmonizeSettings, check_regions, derive, harmonize
 from gclnm.harmonize.ct import CtSettings, check_iodine, iodine
-from gclnm.images import Geometry, Mask, Volume
+from gclnm.images import Geometry, Mask, Step, Volume
 from gclnm.pipeline import features
 from gclnm.recipe.recipe import Recipe
 
@@ -129,3 +129,44 @@ def test_clamping_is_asked_for_and_recorded() -> None:
     assert (step.name, step.settings["voxels"]) == ("clamp", int((hu.array > 3071).sum()))
     with pytest.raises(ValueError, match="lower limit"):
         CtSettings(clamp_hu=(10, -10))
+
+
+def read_as_hu(unit: str, *steps: Step) -> Volume:
+    """A map of an image file, which is read as HU: its fill was set to -1024."""
+    volume = stored(quantity="HU", unit=unit, overridden="material;unit")
+    array = volume.array.copy()
+    array[0] = -1024
+    return Volume(array, GRID, "HU", volume.facts, steps)
+
+
+def test_what_reading_as_hu_set_to_air_is_no_concentration() -> None:
+    padding = Step("padding", {"voxels": 144, "set_to": -1024.0})
+    result = iodine(read_as_hu("mg/mL", padding))
+    assert (result.array[0] == 0).all()
+    assert result.history[-1].settings["filled_voxels_set_to_0"] == 144
+    np.testing.assert_array_equal(result.array[1:], stored().array[1:])
+
+
+def test_noise_that_reading_as_hu_cut_off_is_not_measured() -> None:
+    cut = Step("clamp", {"voxels": 144, "set_to": -1024.0})
+    with pytest.raises(QuantityError, match="cut off") as caught:
+        iodine(read_as_hu("ug/mL", cut))
+    assert caught.value.code == "cut-off"
+    assert iodine(read_as_hu("mg/mL", cut)).quantity == "mg/mL"
+
+
+def test_only_the_roi_that_is_measured_must_lie_on_the_map() -> None:
+    volume = iodine(stored(quantity="mg/mL"))
+    far = Mask(BOX, Geometry(size=(12, 12, 12), spacing_mm=(1.0, 1.0, 1.0), origin_mm=(99.0, 0.0, 0.0)))
+    check_regions(volume, {"roi": LESION, "aorta": far, "liver": far}, HarmonizeSettings())
+    with pytest.raises(GeometryError):
+        check_regions(volume, {"roi": far}, HarmonizeSettings())
+
+
+def test_a_pair_whose_unit_is_stated_gives_a_level() -> None:
+    facts = {"modality": "CT", "unit": "g/mL", "overridden": "unit"}
+    array = np.full(GRID.shape, 1.05)
+    water_map = Volume(array, GRID, "unspecified", facts | {"material": "water"})
+    made = derive({"image": stored(0.001, **facts), "water": water_map}, "vmi 70 keV")
+    assert made.array[BOX].mean() == pytest.approx(50 + 2.52 * 26.0, abs=2)
+    assert harmonize(made).quantity == "HU"

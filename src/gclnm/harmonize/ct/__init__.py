@@ -1,7 +1,7 @@
-"""CT: Hounsfield units that are plausible, iodine maps in mg/mL; everything else under its own name."""
+"""CT: Hounsfield units that are plausible, maps of iodine and water in mg/mL; everything else under its own name."""
 
 from gclnm.harmonize.ct.hu import hounsfield
-from gclnm.harmonize.ct.iodine import check_iodine, iodine
+from gclnm.harmonize.ct.iodine import check_iodine, iodine, water
 from gclnm.harmonize.ct.settings import CtSettings
 
-__all__ = ["CtSettings", "check_iodine", "hounsfield", "iodine"]
+__all__ = ["CtSettings", "check_iodine", "hounsfield", "iodine", "water"]

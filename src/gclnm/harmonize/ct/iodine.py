@@ -1,18 +1,22 @@
-"""Iodine maps: to mg/mL from the units that scanners write, with a guard against the wrong one."""
+"""Maps of iodine and water: to mg/mL from the units that scanners write, with a guard against the wrong one."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from gclnm.errors import QuantityError
+from gclnm.errors import GeometryError, QuantityError
 from gclnm.harmonize.ct.settings import CtSettings
+from gclnm.images.air import AIR_HU
 from gclnm.images.volume import Mask, Step, Volume
 from gclnm.prepare.grid import onto
 
-__all__ = ["UNITS_MG_ML", "check_iodine", "iodine"]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["UNITS_MG_ML", "check_iodine", "iodine", "water"]
 
 # mg/mL that one unit stands for; 1 mg/mL = 1 mg/cm3 = 1000 ug/cm3.
 UNITS_MG_ML: Mapping[str, float] = {"mg/mL": 1.0, "ug/mL": 1e-3, "100 ug/mL": 0.1, "g/mL": 1000.0}
@@ -20,7 +24,10 @@ UNITS_MG_ML: Mapping[str, float] = {"mg/mL": 1.0, "ug/mL": 1e-3, "100 ug/mL": 0.
 _UPTAKE_MG_ML = 0.5
 # Of what takes up iodine in a whole image, the percentile that blood and kidneys reach.
 _HIGH = 95
-_FIX = "Supply `unit` for these images: mg/mL, 100 ug/mL (GE's usual one), ug/mL or g/mL."
+_FIX = (
+    "Supply `unit` for these images, samples.override(...): mg/mL, 100 ug/mL (GE's usual one for iodine),"
+    " ug/mL or g/mL."
+)
 
 
 def iodine(volume: Volume, settings: CtSettings | None = None) -> Volume:
@@ -56,19 +63,63 @@ def iodine(volume: Volume, settings: CtSettings | None = None) -> Volume:
     settings = settings or CtSettings()
     if volume.facts.get("material", "iodine") != "iodine":
         _refuse("the map shows another material than iodine", "Take the iodine map.", "not-iodine")
-    unit, factor = _factor(volume, settings)
-    # In double precision: a power of ten is no float32.
-    values = volume.array if factor == 1.0 else (volume.array.astype(np.float64) * factor).astype(np.float32)
-    taken = values[values > _UPTAKE_MG_ML]
+    made = _in_mg_ml(volume, "iodine", settings)
+    taken = made.array[made.array > _UPTAKE_MG_ML]
     # Not the maximum: bone, and urine after minutes, hold more than any blood.
     highest = float(np.percentile(taken, _HIGH)) if taken.size else 0.0
     if highest > settings.most_aorta_mg_ml:
         _suspect("the image", highest, settings.most_aorta_mg_ml)
+    return made
+
+
+def water(volume: Volume) -> Volume:
+    """A map of water in mg/mL, from the unit that its facts say.
+
+    Raises
+    ------
+    QuantityError
+        Code ``no-unit``: the unit is not known.
+
+    Examples
+    --------
+    >>> from gclnm.images import Geometry
+    >>> grid = Geometry(size=(2, 1, 1), spacing_mm=(1.0, 1.0, 1.0))
+    >>> read = Volume(np.array([[[1.0, 1.05]]]), grid, "unspecified", {"material": "water", "unit": "g/mL"})
+    >>> [round(float(value)) for value in water(read).array.ravel()]
+    [1000, 1050]
+    """
+    return _in_mg_ml(volume, "water", CtSettings())
+
+
+def _in_mg_ml(volume: Volume, material: str, settings: CtSettings) -> Volume:
+    supplied = sorted({"material", "unit"}.intersection(str(volume.facts.get("overridden", "")).split(";")))
+    unit, factor = _factor(volume, material, settings, "unit" in supplied)
     told: dict[str, Any] = {"unit": unit, "factor": factor}
-    if "unit" in str(volume.facts.get("overridden", "")).split(";"):
-        told["overridden"] = "unit"
+    if supplied:
+        told["overridden"] = supplied[0] if len(supplied) == 1 else supplied
+    values, filled = _without_fill(volume, unit)
+    if filled:
+        told["filled_voxels_set_to_0"] = filled
+    # In double precision: a power of ten is no float32.
+    if factor != 1.0:
+        values = (values.astype(np.float64) * factor).astype(np.float32)
     facts = {**volume.facts, "unit": "mg/mL"}
-    return volume.with_(Step("iodine", told), array=values, quantity="mg/mL", facts=facts)
+    return volume.with_(Step(material, told), array=values, quantity="mg/mL", facts=facts)
+
+
+def _without_fill(volume: Volume, unit: str) -> tuple[NDArray[np.float32], int]:
+    """Values of a map that was read as HU: what was set to -1024 there is no concentration."""
+    fills = [step.name for step in volume.history if step.settings.get("set_to") == AIR_HU]
+    if volume.quantity != "HU" or not fills:
+        return volume.array, 0
+    if unit == "ug/mL" and "clamp" in fills:
+        _refuse(
+            "the map was read as HU, and values below -1024 ug/mL were cut off",
+            "Store the map in mg/mL, or as DICOM whose header says what it shows.",
+            "cut-off",
+        )
+    filled = volume.array == AIR_HU
+    return np.where(filled, np.float32(0.0), volume.array), int(np.count_nonzero(filled))
 
 
 def check_iodine(volume: Volume, masks: Mapping[str, Mask], settings: CtSettings | None = None) -> None:
@@ -90,6 +141,8 @@ def check_iodine(volume: Volume, masks: Mapping[str, Mask], settings: CtSettings
     ------
     QuantityError
         Code ``unit-suspect``.
+    GeometryError
+        When the ROI that is measured, ``roi``, has no place on the map. Others without one are left out.
 
     Examples
     --------
@@ -104,27 +157,35 @@ def check_iodine(volume: Volume, masks: Mapping[str, Mask], settings: CtSettings
     for role, mask in masks.items():
         blood = role in ("aorta", "blood")
         most = settings.most_aorta_mg_ml if blood else settings.most_iodine_mg_ml
-        inside = volume.array[onto(mask, volume).array]
+        try:
+            inside = volume.array[onto(mask, volume).array]
+        except GeometryError:
+            if role == "roi":
+                raise
+            continue  # What refers to this tissue is NaN, with the reason.
         if inside.size and float(np.median(inside)) > most:
             _suspect("blood" if blood else "tissue", float(np.median(inside)), most)
 
 
-def _factor(volume: Volume, settings: CtSettings) -> tuple[str, float]:
+def _factor(volume: Volume, material: str, settings: CtSettings, supplied: bool) -> tuple[str, float]:
     """The unit that values are in, and mg/mL for each."""
     unit = str(volume.facts.get("unit") or "")
-    if volume.quantity == "mg/mL" and "unit" not in str(volume.facts.get("overridden", "")).split(";"):
+    if volume.quantity == "mg/mL" and not supplied:
         return "mg/mL", 1.0
     if unit in UNITS_MG_ML:
         return unit, UNITS_MG_ML[unit]
+    if supplied:
+        _refuse(f"the unit that is supplied is none of a map of {material}", _FIX, "no-unit")
     if unit.startswith("HU") or volume.quantity in ("HU", "modified HU"):
-        if settings.iodine_hu_per_mg_ml is None:
+        if material != "iodine" or settings.iodine_hu_per_mg_ml is None:
+            by_factor = " Or set harmonize.ct.iodine_hu_per_mg_ml by the scanner's manual."
             _refuse(
-                "the iodine map is said to be in HU, which is no concentration",
-                f"{_FIX} Or set harmonize.ct.iodine_hu_per_mg_ml by the scanner's manual.",
+                f"the {material} map is said to be in HU, which is no concentration",
+                _FIX + (by_factor if material == "iodine" else ""),
                 "no-unit",
             )
         return "HU", 1.0 / settings.iodine_hu_per_mg_ml
-    _refuse("the unit of the iodine map is not in its header", _FIX, "no-unit")
+    _refuse(f"the unit of the {material} map is not in its header", _FIX, "no-unit")
 
 
 def _suspect(what: str, found: float, most: float) -> NoReturn:
