@@ -96,6 +96,17 @@ def step(volume, method: str):
     return lambda: normalize(fresh, settings, reference=mask)
 
 
+def doubt(volume) -> str:
+    """What speaks against anatomy in the image; empty for most."""
+    from gclnm.errors import GclnmError
+    from gclnm.harmonize.mr import body_mask
+
+    try:
+        return body_mask(volume).history[-1].note
+    except GclnmError as error:
+        return error.what
+
+
 def measure(place: Path, number: int, method: str) -> dict:
     """One step on one volume, in this process."""
     from gclnm.cohort.footprint import peak_mb
@@ -130,19 +141,24 @@ def main() -> None:
     print("|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as cache:
         environment = {**os.environ, "GCLNM_CACHE": cache}
+        doubts = []
         for place in places(given.folder):
-            for number in range(len(volumes(place))):
+            for number, volume in enumerate(volumes(place)):
+                name = place.name if number == 0 else f"{place.name} ({number + 1})"
+                if against := doubt(volume):
+                    doubts.append(f"{name}: {against}")
                 for method in given.methods:
                     command = [sys.executable, __file__, str(place), "--one", str(number), method]
                     done = subprocess.run(
                         command, env=environment, capture_output=True, text=True, check=True
                     )
                     found = json.loads(done.stdout)
-                    name = place.name if number == 0 else f"{place.name} ({number + 1})"
                     figures = found.get("outcome", "") + " | | "
                     if "seconds" in found:
                         figures = f"{found['seconds']:.2f} | {found['peak_mb']:.0f} | {found['more_mb']:.0f}"
                     print(f"| {name} | {found['voxels']} | {method} | {figures} |", flush=True)
+    if doubts:
+        print("\nOnly time and memory count for these volumes:\n\n- " + "\n- ".join(doubts))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gclnm.errors import QuantityError
-from gclnm.harmonize.mr import body_mask
+from gclnm.harmonize.mr import ZScore, body_mask, n4, normalize
 from gclnm.images import Geometry, Volume
 from gclnm.images.load import read_series
 
@@ -85,3 +85,39 @@ def test_the_body_of_real_images_holds_dark_organs_too(data, case, least, most) 
     if case.startswith("abdomen"):
         assert inside[4, 200:300, 120:200].all()
         assert volume.array[4, 200:300, 120:200].mean() < 1206
+
+
+def stripes() -> Volume:
+    """Bright columns with noise between them, as of a failed reconstruction."""
+    array = np.abs(np.random.default_rng(0).normal(0, 4, (6, 60, 60)))
+    array[:, :, ::6] += 200
+    return Volume(array, Geometry(size=(60, 60, 6), spacing_mm=(1.0, 1.0, 3.0)), facts={"modality": "MR"})
+
+
+def test_an_image_without_anatomy_is_told_by_the_mask_and_by_the_steps_that_use_it() -> None:
+    image = stripes()
+    (step,) = body_mask(image).history
+    assert step.settings["largest_part"] == pytest.approx(0.1)  # one of ten stripes
+    assert step.note.startswith("the image may show no anatomy")
+    for done in (n4(image), normalize(image, ZScore(method="z-score"))):
+        assert done.history[-1].note.endswith(step.note)
+
+
+def test_a_body_of_one_part_or_two_is_not_doubted(made) -> None:
+    two = np.full((6, 40, 60), 2.0) + np.random.default_rng(0).random((6, 40, 60))
+    two[:, 8:32, 5:26] += 100
+    two[:, 8:32, 34:55] += 100
+    legs = Volume(two, Geometry(size=(60, 40, 6), spacing_mm=(2.0, 2.0, 5.0)))
+    for image, share in ((legs, 0.5), (made().volume, 1.0)):
+        (step,) = body_mask(image).history
+        assert step.settings["largest_part"] == pytest.approx(share, abs=0.05)
+        assert not step.note
+
+
+def test_a_real_series_of_stripes_is_doubted_and_a_real_brain_is_not(data) -> None:
+    notes = [
+        body_mask(read_series(data("mr_raw") / name)).history[-1].note
+        for name in ("brain_t1_ge_pioneer_3T", "brain_t1_uih_umr770_3T")
+    ]
+    assert "no anatomy" in notes[0]
+    assert not notes[1]

@@ -22,10 +22,19 @@ _NOT_NEGATIVE = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 # Below this difference ln S has no slope to speak of.
 LEAST_SPREAD = 50.0
 LEAST_ADC = 1e-9
-# Signal of air is Rayleigh-distributed: its mean is 1.253 sigma (Gudbjartsson and Patz 1995).
-_SIGMAS = 3.0 / 1.253
+# The level of noise is so many of its standard deviations.
+SIGMAS = 3.0
+# Signal of air is Rayleigh-distributed: its mean is 1.253 sigma (Gudbjartsson and Patz 1995), and it
+# spreads by 0.52 of its mean; tissue is more even, and its signal falls with b.
+_MEAN_OF_AIR = 1.253
+LEAST_SPREAD_OF_AIR = 0.4
+LEAST_KEPT_BY_AIR = 0.7
 CORNER = 1 / 12
-MOST_NOISE = 0.1
+MOST_EMPTY = 0.5
+# Level of noise, as a part of bright tissue, above which the corners cannot be air.
+MOST_NOISE = 0.5
+# Half a standard deviation: what a signal is at least, after noise was taken from it.
+FLOOR = 0.5
 
 
 class AdcSettings(Settings):
@@ -35,8 +44,8 @@ class AdcSettings(Settings):
     """Lowest and highest b-value used, s/mm2; all by default. In the abdomen perfusion adds to the decay
     below 100 to 200: ``[100, 1000]`` leaves it out."""
     noise: _NOT_NEGATIVE | Literal["corners"] = "corners"
-    """Signal at or below this does not count: a number in units of the image, or three standard deviations
-    of the noise in the image's corners, where these are air."""
+    """Level of the noise, which is three of its standard deviations: a number in units of the image, or
+    measured in the image's corners, where these are air. 0 corrects nothing."""
 
 
 def fit_adc(volumes: Mapping[float, Volume], settings: AdcSettings | None = None) -> Volume:
@@ -44,9 +53,12 @@ def fit_adc(volumes: Mapping[float, Volume], settings: AdcSettings | None = None
 
     ``S(b) = S0 exp(-b ADC)``; least squares on ``ln S`` with weights ``S ** 2``, since noise of equal
     spread in S has a spread of ``1 / S`` in its logarithm. With two b-values that is
-    ``ln(S1 / S2) / (b2 - b1)``. A signal that is not above the noise does not count; a voxel with fewer
-    than two that do, or whose signal does not fall with b, has no ADC: it is NaN, counted in the fact
-    ``without_value``, and neither counts nor is interpolated where features are computed.
+    ``ln(S1 / S2) / (b2 - b1)``. Noise lifts weak signal: its variance is subtracted in quadrature, and
+    half its standard deviation is left at least. No b-value is dropped because its signal is weak: that
+    would leave the voxels and b-values which noise happened to lift or lower. A voxel whose signal at the
+    lowest b-value is not above the noise, or is 0 at another while the noise is not known, or whose signal
+    does not fall with b, has no ADC: it is NaN, counted in the fact ``without_value``, and neither counts
+    nor is interpolated where features are computed.
 
     Parameters
     ----------
@@ -72,7 +84,8 @@ def fit_adc(volumes: Mapping[float, Volume], settings: AdcSettings | None = None
     References
     ----------
     Le Bihan et al., Radiology 161 (1986) 401-407. Salvador et al., Human Brain Mapping 24 (2005) 144-155,
-    doi 10.1002/hbm.20076 (weights).
+    doi 10.1002/hbm.20076 (weights). Gudbjartsson and Patz, Magnetic Resonance in Medicine 34 (1995)
+    910-914, doi 10.1002/mrm.1910340618 (noise).
 
     Examples
     --------
@@ -96,6 +109,7 @@ def fit_adc(volumes: Mapping[float, Volume], settings: AdcSettings | None = None
     lacking = int(np.count_nonzero(np.isnan(adc)))
     told = {
         "b_values": [float(f"{b:.6g}") for b in b_values],
+        "weak_at_highest_b": int(np.count_nonzero((adc > 0) & (signal[-1] <= noise))),
         "noise": float(f"{noise:.4g}"),
         "without_value": lacking,
     }
@@ -152,28 +166,42 @@ def _noise(signal: Sequence[NDArray[np.float32]], wanted: float | str) -> tuple[
     """Level that signal has to exceed, and where it comes from."""
     if not isinstance(wanted, str):
         return float(wanted), "as given"
-    weakest = signal[-1]
-    rows, columns = (max(1, int(n * CORNER)) for n in weakest.shape[1:])
+    corners, first = _corners(signal[-1]), _corners(signal[0])
+    if np.count_nonzero(corners <= 0) > MOST_EMPTY * corners.size:
+        return 0.0, "not known (the corners are empty, filled with 0) and not corrected for"
+    mean = float(corners.mean(dtype=np.float64))
+    level = SIGMAS * mean / _MEAN_OF_AIR
+    air = (
+        float(corners.std(dtype=np.float64)) >= LEAST_SPREAD_OF_AIR * mean
+        and mean >= LEAST_KEPT_BY_AIR * float(first.mean(dtype=np.float64))
+        and level <= MOST_NOISE * float(np.percentile(signal[0], 95))
+    )
+    if not air:
+        return 0.0, "not known (the corners are not air) and not corrected for"
+    return level, "of the air in the corners"
+
+
+def _corners(image: NDArray[np.float32]) -> NDArray[np.float32]:
+    rows, columns = (max(1, int(n * CORNER)) for n in image.shape[1:])
     ends = [(slice(0, rows), slice(-rows, None)), (slice(0, columns), slice(-columns, None))]
-    corners = np.concatenate([weakest[:, y, x].ravel() for y in ends[0] for x in ends[1]])
-    level = float(np.maximum(corners, 0).mean(dtype=np.float64)) * _SIGMAS
-    if level > MOST_NOISE * float(np.percentile(signal[0], 95)):
-        return 0.0, "not measured: the corners of the image are not air"
-    return level, "of the corners"
+    return np.concatenate([image[:, y, x].ravel() for y in ends[0] for x in ends[1]])
 
 
 def _fitted(signal: NDArray[Any], b_values: NDArray[np.float64], noise: float) -> NDArray[np.float32]:
     """ADC of voxels (b, row, column) in 1e-6 mm2/s, NaN where there is none."""
-    counts = signal > noise
-    values = np.where(counts, signal, 1.0).astype(np.float64)
+    variance = (noise / SIGMAS) ** 2
+    squares = np.maximum(signal.astype(np.float64) ** 2 - variance, FLOOR**2 * variance)
+    # Only the lowest b-value decides: its signal says next to nothing of the ADC.
+    counts = (signal[0] > noise) & (squares > 0).all(axis=0)
+    values = np.sqrt(np.where(counts, squares, 1.0))
     # Relative weights: the squares of large signals would lose the small ones.
-    weights = np.where(counts, (values / values.max(axis=0)) ** 2, 0.0)
+    weights = (values / values.max(axis=0)) ** 2
     logs, b = np.log(values), b_values[:, None, None]
-    total = np.maximum(weights.sum(axis=0), np.finfo(float).tiny)
+    total = weights.sum(axis=0)
     mean_b, mean_log = (weights * b).sum(axis=0) / total, (weights * logs).sum(axis=0) / total
     spread = (weights * (b - mean_b) ** 2).sum(axis=0)
     fall = -(weights * (b - mean_b) * (logs - mean_log)).sum(axis=0)
     # Equal signals fall by a rounding error.
-    known = (counts.sum(axis=0) >= 2) & (fall > LEAST_ADC * spread)
+    known = counts & (fall > LEAST_ADC * spread)
     adc = np.divide(fall, spread, out=np.full_like(fall, np.nan), where=known)
     return np.asarray(adc * 1e6, dtype=np.float32)

@@ -61,7 +61,8 @@ def n4(volume: Volume, settings: N4 | None = None) -> Volume:
     done = str(volume.facts.get("uniformity") or "")
     if done:
         return volume.with_(Step("n4", {}, f"skipped: the scanner has corrected the shading ({done})"))
-    body = body_mask(volume).array
+    mask = body_mask(volume)
+    body = mask.array
     floor = FLOOR * float(np.median(volume.array[body]))
     inside = body & (volume.array > floor)
     shrink = _shrink(volume, settings)
@@ -78,9 +79,9 @@ def n4(volume: Volume, settings: N4 | None = None) -> Volume:
         "cv_before_after": [round(_variation(array[inside]), 4) for array in (volume.array, corrected)],
         "simpleitk": _version(),
     }
-    return volume.with_(
-        Step("n4", told, "divided by a smooth field with median 1 in the body"), array=corrected
-    )
+    note = "divided by a smooth field with median 1 in the body"
+    doubt = mask.history[-1].note
+    return volume.with_(Step("n4", told, f"{note}; {doubt}" if doubt else note), array=corrected)
 
 
 def _shrink(volume: Volume, settings: N4) -> list[int]:

@@ -85,7 +85,9 @@ def normalize(
     roi = None if roi is None else onto(roi, volume)
     reference = None if reference is None else onto(reference, volume)
     values, told = _METHODS[type(settings)](volume, settings, roi, reference)
-    step = Step("normalize", {"method": settings.method, **told}, _NOTES[settings.method])
+    note = _NOTES[settings.method]
+    doubt = "" if reference_role(settings) else body_mask(volume).history[-1].note
+    step = Step("normalize", {"method": settings.method, **told}, f"{note}; {doubt}" if doubt else note)
     return volume.with_(step, array=values.astype(np.float32), quantity=NORMALIZED)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from gclnm.errors import QuantityError
+from gclnm.harmonize.mr.body import body_mask
 from gclnm.images.volume import Step, Volume
 from gclnm.prepare.known import WITHOUT_VALUE
 
@@ -18,23 +19,22 @@ _FACTORS: Mapping[str, float] = {ADC_UNIT: 1.0, "1e-3 mm2/s": 1e3, "mm2/s": 1e6}
 # Median of a body's ADC in 1e-6 mm2/s: from fat and bone to free water.
 _PLAUSIBLE = (300.0, 3500.0)
 _UNSTATED = "ADC, unit unknown"
-SAMPLE = 1_000_000
 
 
 def standard_units(volume: Volume) -> Volume:
     """An MR volume with its ADC in 1e-6 mm2/s; signal and other maps as they are.
 
     The unit is, in this order: what the user supplied (fact ``unit``); the unit of the real-world value
-    map; and where there is neither, as in most vendors' files, the one in which the median of the voxels
-    above 0 lies between 300 and 3500 x 1e-6 mm2/s. The ranges of the three units in use do not overlap.
-    A stated unit in which the median is not plausible is refused: some exports scale the values and keep
-    the unit. Voxels at or below 0 have no ADC (scanners write 0 there): they become NaN, counted in the
-    fact ``without_value``.
+    map; and where there is neither, as in most vendors' files, the one in which the median of the body's
+    voxels above 0 lies between 300 and 3500 x 1e-6 mm2/s. The ranges of the three units in use do not
+    overlap. A unit of the header in which the median is not plausible is refused: some exports scale the
+    values and keep the unit. The user's is taken, and the history tells what the median is. Voxels at or
+    below 0 have no ADC (scanners write 0 there): they become NaN, counted in the fact ``without_value``.
 
     Raises
     ------
     QuantityError
-        Code ``adc-unit``: no unit fits, or the stated one does not.
+        Code ``adc-unit``: no unit fits, or the header's does not.
 
     Examples
     --------
@@ -59,7 +59,9 @@ def standard_units(volume: Volume) -> Volume:
     else:
         unit, source = _by_range(median), "by the range of the values"
     if not _fits(median, unit):
-        raise _refused(unit, median)
+        if unit != supplied:
+            raise _refused(unit, median)
+        source += f", although a median of {median:.3g} in the body is not plausible in it"
     factor = _FACTORS[unit]
     values = np.where(volume.array > 0, volume.array * np.float32(factor), np.float32(np.nan))
     lacking = int(np.count_nonzero(np.isnan(values)))
@@ -73,9 +75,11 @@ def _overridden(volume: Volume) -> list[str]:
 
 
 def _median(volume: Volume) -> float:
-    """Median of the voxels above 0: scanners write 0 where there is no value."""
-    values = volume.array.ravel()
-    values = values[:: max(1, values.size // SAMPLE)]
+    """Median of the body's voxels above 0: some maps have noise around the body, and 0 is no value."""
+    try:
+        values = volume.array[body_mask(volume).array]
+    except QuantityError:  # a few slices of a small ROI
+        values = volume.array
     values = values[values > 0]
     return float(np.median(values)) if values.size else 0.0
 
@@ -89,9 +93,9 @@ def _by_range(median: float) -> str:
 
 
 def _refused(unit: str, median: float) -> QuantityError:
-    said = f"is not in {unit} as it says" if unit else "states no unit and fits none"
+    said = f"is not in {unit} as its header says" if unit else "states no unit and fits none"
     return QuantityError(
-        f"the ADC map {said}: the median of its voxels above 0 is {median:.3g}",
+        f"the ADC map {said}: the median of the body's voxels above 0 is {median:.3g}",
         fix=f"Supply its unit ({', '.join(_FACTORS)}) as override, or fit the ADC anew from the DWI.",
         code="adc-unit",
     )
