@@ -289,7 +289,7 @@ def background(level: float, inside: float) -> np.ndarray:
 def test_the_unit_is_found_by_the_body_and_not_by_noise_around_it(level):
     grid = Geometry(size=(40, 40, 4), spacing_mm=(2.0, 2.0, 5.0))
     found = standard_units(Volume(background(level, 1100.0), grid, quantity="ADC, unit unknown"))
-    assert found.history[-1].settings == {"median": 1100.0, "factor": 1.0}
+    assert found.history[-1].settings == {"median": 1100.0, "factor": 1.0, "without_value": 0}
 
 
 @pytest.mark.parametrize("quantity", ["ADC, unit unknown", "1e-3 mm2/s"])
