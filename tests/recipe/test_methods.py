@@ -142,6 +142,33 @@ def test_quantities_and_the_ways_of_the_ibsi_are_told() -> None:
     assert "Further settings" not in text
 
 
+def test_a_fitted_adc_is_told_once_with_its_b_values_noise_and_sources() -> None:
+    mr = {"adc": {"b_range": [100, 1000], "noise": 20}}
+    text = Recipe.named("mr-adc").with_(derive="adc", harmonize={"mr": mr}).methods()
+    assert text.count("fitted to") == 1
+    assert "fitted to b-values from 100 to 1000 s/mm2" in text
+    assert "signal counted above 20." in text
+    assert "all b-values" not in text
+    for source in ("10.1148/radiology.161.2.3763909", "10.1002/hbm.20076"):
+        assert source in text
+    plain = Recipe.named("mr-adc").with_(derive="adc").methods()
+    assert "fitted to all b-values" in plain
+    assert "in the image's corners, where these are air" in plain
+    assert "Voxels without a value" in plain
+    assert "fitted" not in Recipe.named("mr-adc").methods()
+
+
+def test_thresholds_of_volumes_are_told_in_words() -> None:
+    text = Recipe.named("pet").with_(quantities={"pet": ["MTV41pct", "TLG4p0"]}).methods()
+    assert "total lesion glycolysis (TLG)" in text
+    assert "41 % of SUVmax (41pct) and SUV 4.0 (4p0)." in text
+    assert "glycolysis" not in Recipe.named("pet").with_(quantities={"pet": ["SUVmax"]}).methods()
+
+
+def test_iodine_is_told_with_a_source() -> None:
+    assert "10.1097/MD.0000000000005878" in Recipe.named("ct-iodine").methods()
+
+
 def test_every_reference_says_who_where_and_its_doi() -> None:
     for key, words in REFERENCES.items():
         assert re.search(r"\. .+(19|20)\d\d;\d+:\S+\. doi:10\.\d{4,}/\S+$", words), key

@@ -11,6 +11,7 @@ from gclnm.harmonize import ct, mr, pet
 from gclnm.harmonize.mr.normalize import reference_role
 from gclnm.harmonize.mr.signal import require_signal
 from gclnm.harmonize.settings import HarmonizeSettings
+from gclnm.harmonize.stated import as_stated
 from gclnm.images.volume import UNKNOWN, Mask, Volume
 from gclnm.prepare.known import known_voxels
 
@@ -63,6 +64,7 @@ def harmonize(
 def before_masks(volume: Volume, settings: HarmonizeSettings) -> Volume:
     """The part of :func:`harmonize` that is the same for all ROIs of an image: all but MR normalization."""
     _check_values(volume)
+    volume = as_stated(volume)
     modality = volume.facts.get("modality")
     if modality == "CT":
         return _ct(volume, settings)

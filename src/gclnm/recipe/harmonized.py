@@ -18,10 +18,17 @@ MODALITY_SETTINGS = {"CT": "harmonize.ct", "PT": "harmonize.pet", "MR": "harmoni
 CITED_HERE = {
     "janmahasatian": "Janmahasatian S et al. Quantification of lean bodyweight. Clin Pharmacokinet"
     " 2005;44:1051-1065. doi:10.2165/00003088-200544100-00004",
+    "meng": "Meng X et al. Differentiating malignant from benign gastric mucosal lesions with quantitative"
+    " analysis in dual energy spectral computed tomography. Medicine (Baltimore) 2017;96:e5878."
+    " doi:10.1097/MD.0000000000005878",
     "n4": "Tustison NJ et al. N4ITK: improved N3 bias correction. IEEE Trans Med Imaging 2010;29:1310-1320."
     " doi:10.1109/TMI.2010.2046908",
     "nyul": "Nyul LG, Udupa JK, Zhang X. New variants of a method of MRI scale standardization. IEEE Trans"
     " Med Imaging 2000;19:143-150. doi:10.1109/42.836373",
+    "le-bihan": "Le Bihan D et al. MR imaging of intravoxel incoherent motions: application to diffusion and"
+    " perfusion in neurologic disorders. Radiology 1986;161:401-407. doi:10.1148/radiology.161.2.3763909",
+    "salvador": "Salvador R et al. Formal characterization and extension of the linearized diffusion tensor"
+    " model. Hum Brain Mapp 2005;24:144-155. doi:10.1002/hbm.20076",
     "white-stripe": "Shinohara RT et al. Statistical normalization techniques for magnetic resonance imaging."
     " NeuroImage Clin 2014;6:9-19. doi:10.1016/j.nicl.2014.08.008",
 }
@@ -33,9 +40,16 @@ def harmonized(recipe: Recipe, cite: Cite) -> Iterator[str]:
     if recipe.modality == "PT":
         yield from _pet(recipe, cite)
     elif recipe.modality == "CT":
-        yield from _ct(recipe)
+        yield from _ct(recipe, cite)
     elif recipe.modality == "MR":
         yield from _mr(recipe, cite)
+    if recipe.derive == "adc":
+        yield _fitted_adc(recipe, cite)
+    if recipe.derive in ("adc", "enhancement") or "1e-6 mm2/s" in recipe.quantity:
+        yield (
+            "Voxels without a value (no signal above noise, no decay, or 0 or less in a scanner's map) counted"
+            " for shape alone and were not interpolated."
+        )
 
 
 def _pet(recipe: Recipe, cite: Cite) -> Iterator[str]:
@@ -54,7 +68,7 @@ def _pet(recipe: Recipe, cite: Cite) -> Iterator[str]:
     )
 
 
-def _ct(recipe: Recipe) -> Iterator[str]:
+def _ct(recipe: Recipe, cite: Cite) -> Iterator[str]:
     settings = recipe.harmonize.ct
     if "mg/mL" in recipe.quantity:
         from_hu = settings.iodine_hu_per_mg_ml
@@ -62,7 +76,7 @@ def _ct(recipe: Recipe) -> Iterator[str]:
         yield (
             f"Iodine maps were brought to mg/mL by the unit that they state{factor}; maps with a median above"
             f" {settings.most_iodine_mg_ml:g} mg/mL in a tissue ROI or {settings.most_aorta_mg_ml:g} mg/mL in"
-            " blood were refused."
+            f" blood were refused as being in another unit, which happens in print, too {cite('meng')}."
         )
     if settings.clamp_hu is not None:
         low, high = settings.clamp_hu
@@ -80,16 +94,18 @@ def _mr(recipe: Recipe, cite: Cite) -> Iterator[str]:
         )
     if settings.normalize is not None:
         yield f"Signal was normalized: {_normalization(settings.normalize, cite)}."
-    if recipe.derive == "adc":
-        noise, span = settings.adc.noise, settings.adc.b_range
-        used = "all b-values" if span is None else f"b-values from {span[0]:g} to {span[1]:g} s/mm2"
-        above = (
-            "three standard deviations of the noise in the corners" if noise == "corners" else f"{noise:g}"
-        )
-        yield (
-            f"ADC were fitted to {used} by weighted linear least squares of the logarithm of signal above"
-            f" {above}."
-        )
+
+
+def _fitted_adc(recipe: Recipe, cite: Cite) -> str:
+    noise, span = recipe.harmonize.mr.adc.noise, recipe.harmonize.mr.adc.b_range
+    used = "all b-values" if span is None else f"b-values from {span[0]:g} to {span[1]:g} s/mm2"
+    corners = "three standard deviations of the noise in the image's corners, where these are air"
+    above = corners if noise == "corners" else f"{noise:g}"
+    return (
+        f"Maps of the apparent diffusion coefficient {cite('le-bihan')} were fitted to {used} by linear least"
+        f" squares of the logarithm of the signal, weighted by its square {cite('salvador')}; signal counted"
+        f" above {above}."
+    )
 
 
 def _normalization(method: Normalization, cite: Cite) -> str:

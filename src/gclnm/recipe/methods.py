@@ -49,9 +49,16 @@ QUANTITIES = {
 MODALITIES = {"CT": "CT", "MR": "MR", "PT": "PET", "": "Images of any modality"}
 INTERPOLATORS = {"bspline": "cubic B-spline", "linear": "linear", "nearest": "nearest-neighbour"}
 DERIVED = {
-    "adc": "Maps of the apparent diffusion coefficient were computed from all b-values.",
     "subtraction": "The first time point was subtracted from each later one.",
     "enhancement": "The enhancement of each later time point over the first was computed in percent.",
+}
+# Ends of the names of MTV and TLG.
+THRESHOLDS = {
+    "41pct": "41 % of SUVmax (41pct)",
+    "2p5": "SUV 2.5 (2p5)",
+    "4p0": "SUV 4.0 (4p0)",
+    "Liver": "mean plus 2 standard deviations of the liver (Liver)",
+    "PERCIST": "1.5 times the mean plus 2 standard deviations of the liver (PERCIST)",
 }
 FAMILIES = {
     "shape": "3-D shape",
@@ -187,7 +194,7 @@ def _images(recipe: Recipe, cite: _Citations) -> Iterator[str]:
             f" above ({beyond}) by decomposition into water and iodine {cite('two-materials')}, with the"
             f" mass attenuation coefficients of {cite('attenuation')}."
         )
-    if recipe.derive:
+    if recipe.derive in DERIVED:
         yield DERIVED[recipe.derive]
 
 
@@ -287,12 +294,23 @@ def _features(recipe: Recipe, cite: _Citations) -> Iterator[str]:
 
 
 def _quantities(recipe: Recipe, cite: _Citations) -> Iterator[str]:
-    for family, names in recipe.quantities.chosen.items():
+    chosen = recipe.quantities.chosen
+    for family, names in chosen.items():
         source = f" {cite('ibsi', 'peak')}" if family == "pet" else ""
         disc = (
             f", the minimum over discs of {recipe.quantities.adc_disc_mm2:g} mm2" if family == "adc" else ""
         )
         yield f"On the image as scanned, without resampling: {_listed(names)}{disc}{source}."
+    thresholds = [
+        words
+        for suffix, words in THRESHOLDS.items()
+        if {f"MTV{suffix}", f"TLG{suffix}"} & set(chosen.get("pet", ()))
+    ]
+    if thresholds:
+        yield (
+            "Metabolic tumour volume (MTV) is that of the voxels of the ROI at or above a threshold, total"
+            f" lesion glycolysis (TLG) its product with their mean SUV: {_listed(thresholds)}."
+        )
 
 
 def _chosen(asked: Any, names: Sequence[str]) -> str:

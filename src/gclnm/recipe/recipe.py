@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, overload
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, overload
 
 from pydantic import Field, PrivateAttr, ValidationError, field_validator, model_validator
 
@@ -20,8 +20,9 @@ from gclnm.engines.quantities import Quantities
 from gclnm.engines.settings import Features
 from gclnm.errors import RecipeError
 from gclnm.harmonize.mr.settings import NOT_LEARNT, Nyul
-from gclnm.harmonize.mr.signal import NORMALIZED
+from gclnm.harmonize.mr.signal import NORMALIZED, SIGNAL
 from gclnm.harmonize.settings import HarmonizeSettings
+from gclnm.images.volume import UNKNOWN
 from gclnm.prepare.settings import Prepare, Settings
 from gclnm.recipe.expand import Derive, Expandable, ExpandableT, Expansion, expand
 from gclnm.recipe.files import dump_yaml, parse_yaml, read_yaml
@@ -75,6 +76,9 @@ Quantity = Literal[
     "unspecified",
 ]
 
+
+# Maps and SUV mean the same on every scanner; HU may be normalized, as pyradiomics' users do.
+OWN_SCALE = frozenset(get_args(Quantity)) - {"HU", "counts", SIGNAL, NORMALIZED, UNKNOWN}
 
 # Where iodine is tabulated: below 40 keV its K-edge is near.
 Level = Annotated[float, Field(ge=40, le=200, allow_inf_nan=False)]
@@ -150,7 +154,7 @@ class Recipe(Settings):
             super().__init__(**cleaned)
         except ValidationError as error:
             raise_for([*problems, *explain(error, type(self))])
-        raise_for([*problems, *self._normalization_problems()])
+        raise_for([*problems, *self._normalization_problems(), *self._quantity_problems()])
         if not self.features:
             raise_for(["compute asks for no feature, or prepare.filters for no image"])
 
@@ -172,6 +176,19 @@ class Recipe(Settings):
         if "normalize" in asked and self.quantity != (NORMALIZED,):
             return ["quantity: harmonize.mr.normalize gives values that are [normalized], and no others"]
         return []
+
+    def _quantity_problems(self) -> list[str]:
+        """Settings that make another quantity of the image than the one that is measured."""
+        problems = []
+        measured = " or ".join(self.quantity)
+        if self.prepare.normalize is not None and set(self.quantity) & OWN_SCALE:
+            problems.append(f"prepare.normalize: {measured} has a scale of its own, which it would take away")
+        if self.harmonize.mr.n4 is not None and set(self.quantity) - {SIGNAL, NORMALIZED}:
+            problems.append(f"harmonize.mr.n4: is for MR signal in arbitrary units, and quantity is {measured}")
+        made = self.harmonize.pet.quantity
+        if any(name.startswith("SUV") for name in self.quantity) and made not in self.quantity:
+            problems.append(f"harmonize.pet.quantity: makes {made} of PET, and quantity is {measured}")
+        return problems
 
     @classmethod
     def named(cls, name: str) -> Recipe:

@@ -73,6 +73,8 @@ def measure(view: View) -> Measures:
     labels, _ = ndimage.label(inside, structure=np.ones((3, 3, 3)))
     sizes = sorted((int(n) for n in np.bincount(labels.ravel())[1:]), reverse=True)
     values = view.volume.array[box][inside].astype(np.float64)
+    known = values[np.isfinite(values)]  # Maps lack values where there was no signal.
+    values = known if known.size else values
     filled = int(inside.any(axis=(1, 2)).sum())
     shape = view.mask.array.shape
     # A one-slice image has no neighbours along z, so its ends are no borders.

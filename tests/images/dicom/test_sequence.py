@@ -120,13 +120,32 @@ def test_a_description_counts_before_the_protocol_of_the_examination():
     [
         ({"SeriesDescription": "ax b800"}, "DWI"),
         ({"SeriesDescription": "b 12 T2"}, "T2"),
+        ({"SeriesDescription": "b100 T2"}, "T2"),
+        ({"SeriesDescription": "DWI b100"}, "DWI"),
+        ({"ScanningSequence": "EP", "SeriesDescription": "T2 b100"}, "DWI"),
         ({"SequenceName": "*ep_b0"}, "DWI"),
         ({"SequenceName": "*epfid2d1_64"}, "unknown"),
     ],
 )
 def test_a_b_value_in_words_is_evidence_where_it_weights_or_the_readout_is_echo_planar(elements, expected):
-    dataset = spin(90, 4000, **elements)
+    dataset = spin(90, 4000)
+    dataset.update(header(**elements))
     assert frame_headers(with_class(dataset))[0].sequence == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "described", "expected"),
+    [
+        ("ORIGINAL", "ep2d_diff_b800_ADC", ("unknown", "contradiction: image type original, words ADC")),
+        ("ORIGINAL", "ep2d_ADC", ("unknown", "contradiction: image type original, words ADC")),
+        ("DERIVED", "ep2d_ADC", ("ADC", "image type")),
+        ("ORIGINAL", "ep2d_diff_b800", ("DWI", "words")),
+    ],
+)
+def test_an_original_image_is_no_adc_map_whatever_its_words(kind, described, expected):
+    dataset = header(ScanningSequence="EP", SeriesDescription=described, ImageType=[kind, "PRIMARY", "M"])
+    frame = frame_headers(with_class(dataset))[0]
+    assert (frame.sequence, frame.sequence_source) == expected
 
 
 def test_a_zero_of_ge_on_an_echo_planar_series_is_no_diffusion():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from gclnm.errors import QuantityError
 from gclnm.images.volume import Volume
 
-__all__ = ["NORMALIZED", "require_signal"]
+__all__ = ["NORMALIZED", "SIGNAL", "require_signal"]
 
 SIGNAL, NORMALIZED = "arbitrary", "normalized"
 

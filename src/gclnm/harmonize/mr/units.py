@@ -11,14 +11,15 @@ from gclnm.harmonize.mr.body import body_mask
 from gclnm.images.volume import Step, Volume
 from gclnm.prepare.known import WITHOUT_VALUE
 
-__all__ = ["ADC_UNIT", "standard_units"]
+__all__ = ["ADC_UNIT", "ADC_UNITS", "UNSTATED", "standard_units"]
 
 ADC_UNIT = "1e-6 mm2/s"
 # What values in a unit have to be multiplied with.
 _FACTORS: Mapping[str, float] = {ADC_UNIT: 1.0, "1e-3 mm2/s": 1e3, "mm2/s": 1e6}
+ADC_UNITS = tuple(_FACTORS)
 # Median of a body's ADC in 1e-6 mm2/s: from fat and bone to free water.
 _PLAUSIBLE = (300.0, 3500.0)
-_UNSTATED = "ADC, unit unknown"
+UNSTATED = "ADC, unit unknown"
 
 
 def standard_units(volume: Volume) -> Volume:
@@ -46,7 +47,7 @@ def standard_units(volume: Volume) -> Volume:
     ('1e-6 mm2/s', 1200, 'unit mm2/s by the range of the values; voxels at or below 0 have no value')
     """
     named = volume.quantity
-    if named != _UNSTATED and named not in _FACTORS:
+    if named != UNSTATED and named not in _FACTORS:
         return volume
     if any(step.name in ("adc", "adc unit") for step in volume.history):
         return volume

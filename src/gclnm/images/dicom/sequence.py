@@ -159,6 +159,8 @@ def mr_sequence(groups: Groups, kind: str, weighting: BValue | None = None) -> M
     diffusion = _diffusion(groups, kind, types, weighting, pulses, named)
     if diffusion:
         return replace(found, name="DWI", source=diffusion)
+    if named == "ADC" and "ORIGINAL" in _frame_type(groups)[:1]:
+        return replace(found, source="contradiction: image type original, words ADC")
     name, source = _agreed(*_numbers(groups, pulses), named)
     name = _dixon(name, types, said[0], pulses)
     if name == "T1" and dynamic_words(said[0]):
@@ -182,8 +184,12 @@ def _diffusion(
     if kind == "trace" or "DIFFUSION" in types or _contrast(groups) == "DWI":
         return "image type"
     written = b.nominal if b is not None and b.source == "text" else None
-    echo_planar = pulses.family == "EP" and (named in ("DWI", "ADC") or written is not None)
-    return "words" if echo_planar or (written or 0.0) >= 50 else ""
+    if pulses.family == "EP":
+        said = named == "DWI" or (written is not None and named != "ADC")
+    else:
+        # Other readouts are rarely diffusion-weighted: a number counts where words name nothing else.
+        said = (written or 0.0) >= 50 and named in ("", "DWI")
+    return "words" if said else ""
 
 
 def _contrast(groups: Groups) -> str:

@@ -124,7 +124,8 @@ def load_image_file(ref: VolumeRef) -> Volume:
     """Load a NIfTI, NRRD or MetaImage volume; axes are turned to LPS, DICOM's convention, by ITK.
 
     Such a file does not say what its values are: CT is taken as HU (checked when harmonised, values below
-    -1024 from interpolation set to -1024), MR as arbitrary, others as unspecified.
+    -1024 from interpolation set to -1024), MR as arbitrary, others as unspecified; the fact
+    ``values_unstated`` lets a user state another quantity.
     """
     path = ref.files[0]
     image = read_image(path)
@@ -137,7 +138,7 @@ def load_image_file(ref: VolumeRef) -> Volume:
     quantity = {"CT": "HU", "MR": "arbitrary"}.get(ref.modality.upper(), UNKNOWN)
     step = Step("load", {"slices": geometry.size[2], "pixel_type": image.GetPixelIDTypeAsString()})
     below = clamp(array) if quantity == "HU" else 0
-    facts: dict[str, Fact] = {"modality": ref.modality.upper()}
+    facts: dict[str, Fact] = {"modality": ref.modality.upper(), "values_unstated": True}
     return Volume(array, geometry, quantity, facts, (step, *clamped(below)))
 
 
