@@ -41,6 +41,19 @@ def test_stored_values_without_intercept_are_refused() -> None:
     assert caught.value.code == "not-rescaled"
 
 
+@pytest.mark.parametrize(("share", "refused"), [(0.04, False), (0.06, True), (0.3, True)])
+def test_a_twentieth_of_the_voxels_near_1000_is_the_border(share: float, refused: bool) -> None:
+    values = np.linspace(0.0, 300.0, 8000)
+    values[: round(share * values.size)] = 1000.0
+    volume = ct(values.reshape(GRID.shape))
+    if not refused:
+        assert harmonize(volume).history[-1].name == "hu"
+        return
+    with pytest.raises(QuantityError) as caught:
+        harmonize(volume)
+    assert caught.value.code == "not-rescaled"
+
+
 @pytest.mark.parametrize("quantity", ["mg/mL", "ml/100ml/s", "unspecified", "modified HU"])
 def test_other_quantities_are_refused_by_name(quantity: str) -> None:
     with pytest.raises(QuantityError, match=quantity) as caught:

@@ -57,7 +57,9 @@ TERMS = {
 
 _GAP = "[ -]*"
 _LATER = rf"(?!{_GAP}(?:OP|THERAP|TREAT|TX|RT|CHEMO|SURG|SMART|MON))"
-_AGENT = rf"(?:I ?V{_GAP})?(?:CON(?:TRAST)?|C(?!-[A-Z]| SPINE)|CE|CM|KM|ENH(?:ANCED|ANCEMENT)?|INJ(?:ECTION)?)"
+_AGENT = (
+    rf"(?:I ?V{_GAP})?(?:CON(?:TRAST)?|C(?!-[A-Z]| SPINE)|CE|CM|KM|ENH(?:ANCED|ANCEMENT)?|INJ(?:ECTION)?)"
+)
 _WITH, _WITHOUT = "(?:WITH|W/|W)", "(?:WITHOUT|W/O|WO)"
 _AND = "[ /&+-]*(?:AND|OR|THEN)?[ /&+-]*"
 # What is said first is taken out before the next is looked for: "non-contrast" holds "contrast".
@@ -73,7 +75,8 @@ _ENGLISH: tuple[tuple[str, str], ...] = (
     ),
     (
         "arterial",
-        rf"(?:(?:LATE|EARLY)?{_GAP}ART(?:ERIAL)?|AP?[ -]+PHASE|HAP|CTA|ANGIO(?:GRAPHY)?|(?:25|30|35){_GAP}S(?:EC)?)",
+        rf"(?:(?:LATE|EARLY)?{_GAP}ART(?:ERIAL)?|AP?[ -]+PHASE|HAP|CTA|ANGIO(?:GRAPHY)?"
+        rf"|(?:25|30|35){_GAP}S(?:EC)?)",
     ),
     (
         "portal_venous",
