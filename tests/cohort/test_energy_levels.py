@@ -150,6 +150,23 @@ def test_a_plan_shows_the_rows_to_come_phases_and_what_is_derived(
     assert "2 x outside-pair: 150 keV cannot be had" in text
 
 
+def test_a_plan_tells_of_levels_that_the_recipe_does_not_name(
+    samples: gclnm.Samples, recipe: gclnm.Recipe
+) -> None:
+    silent = gclnm.Recipe(**MADE)
+    made = gclnm.plan(samples, silent, n=None, progress=False).issues.set_index("code")
+    assert set(made["severity"]) == {"odd"}
+    assert len(made.loc[["monoenergetic"]]) == 6
+    told = made.loc["monoenergetic", "what"].str.extract(r"image of (\d+) keV")[0]
+    assert sorted(told.astype(int)) == [40, 40, 70, 70, 140, 140]
+    assert "40 keV, 70 keV, 140 keV" in made.loc["several-levels", "what"]
+    one = gclnm.plan(samples.query("energy_kev == 70"), silent, progress=False).issues
+    assert one["code"].to_list().count("monoenergetic") == 2
+    assert "several-levels" not in set(one["code"])
+    named = gclnm.plan(samples, recipe, n=2, progress=False).issues
+    assert not {"monoenergetic", "several-levels"} & set(named["code"])
+
+
 def test_the_cube_of_levels_holds_the_truth_of_water_and_iodine(run: gclnm.Extraction) -> None:
     assert (run.done, len(run.failed), len(run.not_made)) == (10, 0, 0)
     assert "phases:    arterial 5, portal_venous 5" in repr(run)

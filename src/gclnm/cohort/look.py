@@ -83,6 +83,7 @@ def _findings(volume: Volume, mask: Mask, voxels: float, recipe: Recipe) -> Iter
     require_voxel(mask.array, after=AFTER_KNOWN)
     require_finite(volume.array, mask.array, "the image has")
     yield from _header_findings(volume)
+    yield from _energy_findings(volume, recipe)
     yield from _grid_findings(volume, voxels, recipe)
     yield from _level_findings(volume, mask, recipe.prepare)
 
@@ -96,6 +97,22 @@ def _header_findings(volume: Volume) -> Iterator[Finding]:
             "doubtful-header",
             "; ".join(doubts),
             "Check it: Samples.override(table) states right values, harmonize.pet.strict refuses such files.",
+        )
+
+
+def _energy_findings(volume: Volume, recipe: Recipe) -> Iterator[Finding]:
+    """A monoenergetic image under a recipe that does not name the levels it is for."""
+    level = volume.facts.get("energy_kev")
+    if recipe.energies_kev or recipe.derive or (level is None and volume.facts.get("spectral") != "vmi"):
+        return
+    shown = "an unknown level" if level is None else f"{level:g} keV"
+    # Maps have a level too, that of the images they were made from; their values are no HU.
+    if volume.quantity == "HU":
+        yield Finding(
+            "odd",
+            "monoenergetic",
+            f"a monoenergetic image of {shown}: its HU are not those of ordinary CT",
+            "Recipe.with_(energies_kev=[...]) names the levels to measure; energy_kev tells rows apart.",
         )
 
 

@@ -190,7 +190,7 @@ def _issues(
     found = [(look.sample, finding) for look in looks for finding in look.findings]
     found += [(one.sample, Finding(one.severity, one.code, one.reason, one.fix)) for one in not_made]
     found += [(s, other) for s in rows if (other := _other_modality(s, recipe)) is not None]
-    found += _several_scanners(rows, recipe)
+    found += _several_scanners(rows, recipe) + _several_levels(rows, recipe)
     records = [
         {
             **{key: sample.coords.get(key) for key in ("patient_id", "roi", "modality")},
@@ -231,6 +231,27 @@ def _several_scanners(rows: Sequence[Sample], recipe: Recipe) -> list[tuple[Samp
         " do not depend on the scale.",
     )
     return [(mr[0], note)]
+
+
+def _several_levels(rows: Sequence[Sample], recipe: Recipe) -> list[tuple[Sample, Finding]]:
+    """One note, at the first sample, when one set would hold HU of different energies."""
+    if recipe.energies_kev or recipe.derive:
+        return []
+    ct = [s for s in rows if (s.coords.get("modality") or s.images["image"].modality) == "CT"]
+    stated = [(s.coords.get("energy_kev"), s.images["image"].energy_kev) for s in ct]
+    shown = [next((float(level) for level in both if not pd.isna(level)), None) for both in stated]
+    levels = sorted({level for level in shown if level is not None})
+    if not levels or len(set(shown)) < 2:
+        return []
+    kinds = [f"{level:g} keV" for level in levels] + ["no stated level"] * (None in shown)
+    note = Finding(
+        "odd",
+        "several-levels",
+        f"HU of different energies in one set: {', '.join(kinds)}",
+        "Compare within one level: energy_kev tells rows apart;"
+        " Recipe.with_(energies_kev=[...]) measures every ROI at the same levels.",
+    )
+    return [(ct[0], note)]
 
 
 def _seconds_a_row(looks: Sequence[Look], recipe: Recipe) -> float:

@@ -89,6 +89,19 @@ def test_a_real_series_without_its_intercept_is_refused_for_all_its_padding(data
     assert caught.value.code == "not-rescaled"
 
 
+@pytest.mark.parametrize(("share", "refused"), [(0.04, False), (0.06, True), (0.3, True)])
+def test_a_twentieth_of_the_voxels_near_1000_is_the_border(share: float, refused: bool) -> None:
+    values = np.linspace(0.0, 240.0, 8000)
+    values[: round(share * values.size)] = 1000.0
+    volume = ct(values.reshape(GRID.shape))
+    if not refused:
+        assert harmonize(volume).history[-1].name == "hu"
+        return
+    with pytest.raises(QuantityError) as caught:
+        harmonize(volume)
+    assert caught.value.code == "not-rescaled"
+
+
 @pytest.mark.parametrize("quantity", ["mg/mL", "ml/100ml/s", "unspecified", "modified HU"])
 def test_other_quantities_are_refused_by_name(quantity: str) -> None:
     with pytest.raises(QuantityError, match=quantity) as caught:

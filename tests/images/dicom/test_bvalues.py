@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 
-from gclnm.images.dicom.bvalues import b_value, csa_items
+from gclnm.images.dicom.bvalues import b_value, csa_items, same_b
 from gclnm.images.dicom.elements import Groups
 
 
@@ -61,6 +61,11 @@ def csa(name: str, *values: str) -> bytes:
         (header(SequenceName="ep_b0"), 0, "text"),
         (header(SeriesDescription="DWI b=1000 ax"), 1000, "text"),
         (header(SeriesDescription="eDWI B-400"), 400, "text"),
+        (header(SeriesDescription="DWI_b800"), 800, "text"),
+        (header(SeriesDescription="ep2d_diff_tra_b50"), 50, "text"),
+        (header(SeriesDescription="DWI_B1000_iso 5mm"), 1000, "text"),
+        (header(SeriesDescription="弥散b800"), 800, "text"),
+        (header(SeriesDescription="DWI b800", ProtocolName="diff_b50_400_800"), 800, "text"),
     ],
 )
 def test_each_dialect_is_read(dataset, value, source):
@@ -77,12 +82,32 @@ def test_each_dialect_is_read(dataset, value, source):
         header(((0x0043, 0x0010), "LO", "OTHER VENDOR"), ((0x0043, 0x1039), "IS", [1000, 8, 0, 0])),
         header(SeriesDescription="b50_400_800"),
         header(SeriesDescription="DWI b50 b800"),
+        header(SeriesDescription="DWI b 50 800"),
+        header(SeriesDescription="DWI b0, 1000"),
+        header(SeriesDescription="DWI_b0_b1000"),
+        header(SeriesDescription="DWI b800", ProtocolName="diff_b50"),
+        header(SeriesDescription="B0 map"),
         header(CSA, ((0x0029, 0x1010), "OB", b"garbage" * 9)),
         header(PHILIPS, ((0x2001, 0x1003), "UN", b"abc")),
     ],
 )
 def test_what_is_no_b_value_is_none(dataset):
     assert b_value(Groups(dataset)) is None
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "one"),
+    [
+        (800, 1000, False),
+        (1000, 1029, True),
+        (1000, 1040, False),
+        (50, 54, True),
+        (50, 60, False),
+        (0, 6, False),
+    ],
+)
+def test_levels_are_one_within_5_or_3_percent(a, b, one):
+    assert same_b(a, b) is same_b(b, a) is one
 
 
 def test_uih_groups_by_the_value_the_user_asked_for():

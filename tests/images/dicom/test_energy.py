@@ -92,6 +92,17 @@ def test_the_attribute_is_found_in_functional_groups() -> None:
         ("70 keV", 70.0),
         ("GSI QC 65KEV", 65.0),
         ("虚拟单能 50keV", 50.0),
+        ("mono_70_keV", 70.0),
+        ("Abd_1.25_70_keV", 70.0),
+        ("Mono 70", 70.0),
+        ("MONO 70 1.25mm", 70.0),
+        ("VMI70", 70.0),
+        ("keV70", 70.0),
+        ("MonoE 130keV[HU]", 130.0),
+        ("MONO 140 keV", 140.0),
+        ("Mono+ 200 keV", 200.0),
+        ("Mono+ 34 keV", None),
+        ("40_140_keV", None),
         ("GSI 40-140 keV", None),  # a range
         ("40keV/70keV", None),
         ("Mono+ 300 keV", None),
@@ -102,7 +113,19 @@ def test_a_level_is_one_number_before_kev(words: str, level: float | None) -> No
 
 
 @pytest.mark.parametrize(
-    "words", ["120 kVp", "Abdomen 100kV", "Sn140kV", "DE 80/140 kV mixed", "Iodine contrast"]
+    "words",
+    [
+        "120 kVp",
+        "Abdomen 100kV",
+        "Sn140kV",
+        "DE 80/140 kV mixed",
+        "DE_80_140_kV",
+        "Mono 120 kV",
+        "Iodine contrast",
+        "Iodine_Contrast",
+        "HAP (1.25mm)",
+        "Virtual colonoscopy",
+    ],
 )
 def test_a_tube_voltage_is_no_level_and_contrast_no_map(words: str) -> None:
     assert shown(SeriesDescription=words, KVP=120, RescaleType="HU").kind == "polychromatic"
@@ -165,7 +188,56 @@ def test_what_is_a_map_here_is_not_hu_for_the_scan(words: str) -> None:
     assert "not-hu" in frame_kind("CT", ("ORIGINAL", "PRIMARY", "AXIAL"), description=words).flags
 
 
-@pytest.mark.parametrize("words", ["Smart Prep Series", "PreMonitoring", "Monitoring 10.0", "小剂量测试"])
+@pytest.mark.parametrize(
+    ("words", "material"),
+    [
+        ("DE_VNC_1.0", "virtual_non_contrast"),
+        ("Abd_VNC_3mm", "virtual_non_contrast"),
+        ("VNC图", "virtual_non_contrast"),
+        ("VNUE", "virtual_non_contrast"),
+        ("virt. non-contrast", "virtual_non_contrast"),
+        ("virtual native", "virtual_non_contrast"),
+        ("虛擬平掃", "virtual_non_contrast"),
+        ("虚拟平扫".encode().decode("latin-1"), "virtual_non_contrast"),
+        ("VNCa", "virtual_non_calcium"),
+        ("Iodine-free", "virtual_non_contrast"),
+        ("Iodine suppressed", "virtual_non_contrast"),
+        ("minus iodine", "virtual_non_contrast"),
+        ("DE_Iodine_Map", "iodine"),
+        ("IODINE_WATER", "iodine"),
+        ("Iodine_no_Water", "iodine"),
+        ("Water_(Iodine)", "water"),
+        ("WATER_IODINE", "water"),
+        ("DE_ZEFF_1mm", "effective_z"),
+        ("Electron_Density", "electron_density"),
+        ("Uric_Acid", "uric_acid"),
+        ("HAP_water", "hydroxyapatite"),
+    ],
+)
+def test_no_underscore_hides_a_map(words: str, material: str) -> None:
+    found = described(words)
+    assert found.kind in KINDS_OF_MAPS
+    assert found.material == material
+    assert "not-hu" in frame_kind("CT", ("ORIGINAL", "PRIMARY", "AXIAL"), description=words).flags
+
+
+@pytest.mark.parametrize("level", [35.0, 130.0, 140.0, 200.0])
+def test_every_level_that_scanners_make_is_read_from_the_attribute(level: float) -> None:
+    made = Sequence([item(MonoenergeticEnergyEquivalent=level)])
+    assert shown(MultienergyCTCharacteristicsSequence=made).energy_kev == level
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Smart Prep Series",
+        "Smart_Prep_Series",
+        "CT_Monitoring_10.0",
+        "PreMonitoring",
+        "Monitoring 10.0",
+        "小剂量测试",
+    ],
+)
 def test_images_that_time_the_bolus_are_no_volumes(words: str) -> None:
     assert frame_kind("CT", ("ORIGINAL", "PRIMARY", "AXIAL"), description=words).name == "bolus-tracking"
 

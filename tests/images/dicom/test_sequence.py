@@ -199,6 +199,8 @@ def test_dixon_images_of_a_gradient_echo_are_told_apart(types, expected):
         ({"SeriesDescription": "T1 VIBE post"}, "yes"),
         ({"SeriesDescription": "T1 增强"}, "yes"),
         ({"SeriesDescription": "T1 平扫"}, "no"),
+        ({"SeriesDescription": "T1_PRE_CONTRAST"}, "no"),
+        ({"SeriesDescription": "T1 without contrast"}, "no"),
         ({"ContrastBolusAgent": "Gadovist", "SeriesDescription": "T1 pre"}, "unknown"),
     ],
 )

@@ -65,7 +65,8 @@ _MAPS: tuple[tuple[str, str, re.Pattern[str]], ...] = tuple(
         (
             "material_removed",
             "virtual_non_contrast",
-            rf"\bIODINE[ -]*(?:{_SUPPRESSED})|\b(?:MINUS|NO|WITHOUT|LESS|W/O) IODINE\b(?! *(?:CONTRAST|AGENT))",
+            rf"\bIODINE[ -]*(?:{_SUPPRESSED})"
+            r"|\b(?:MINUS|NO|WITHOUT|LESS|W/O) IODINE\b(?! *(?:CONTRAST|AGENT))",
         ),
         (
             "effective_atomic_number",

@@ -57,7 +57,9 @@ TERMS = {
 
 _GAP = "[ -]*"
 _LATER = rf"(?!{_GAP}(?:OP|THERAP|TREAT|TX|RT|CHEMO|SURG|SMART|MON))"
-_AGENT = rf"(?:I ?V{_GAP})?(?:CON(?:TRAST)?|C(?!-[A-Z]| SPINE)|CE|CM|KM|ENH(?:ANCED|ANCEMENT)?|INJ(?:ECTION)?)"
+_AGENT = (
+    rf"(?:I ?V{_GAP})?(?:CON(?:TRAST)?|C(?!-[A-Z]| SPINE)|CE|CM|KM|ENH(?:ANCED|ANCEMENT)?|INJ(?:ECTION)?)"
+)
 _WITH, _WITHOUT = "(?:WITH|W/|W)", "(?:WITHOUT|W/O|WO)"
 _AND = "[ /&+-]*(?:AND|OR|THEN)?[ /&+-]*"
 # What is said first is taken out before the next is looked for: "non-contrast" holds "contrast".
@@ -73,7 +75,8 @@ _ENGLISH: tuple[tuple[str, str], ...] = (
     ),
     (
         "arterial",
-        rf"(?:(?:LATE|EARLY)?{_GAP}ART(?:ERIAL)?|AP?[ -]+PHASE|HAP|CTA|ANGIO(?:GRAPHY)?|(?:25|30|35){_GAP}S(?:EC)?)",
+        rf"(?:(?:LATE|EARLY)?{_GAP}ART(?:ERIAL)?|AP?[ -]+PHASE|HAP|CTA|ANGIO(?:GRAPHY)?"
+        rf"|(?:25|30|35){_GAP}S(?:EC)?)",
     ),
     (
         "portal_venous",
@@ -93,7 +96,7 @@ _SIGNS: tuple[tuple[str, str], ...] = (
 # Names of vessels hold the word too: aorta, pulmonary, coronary, carotid, limb, renal arteries.
 _CHINESE: tuple[tuple[str, str], ...] = (
     ("", VIRTUAL),
-    (SEVERAL, r"增强前后|(?<![A-Z0-9])C ?(?:\+ ?/? ?-|- ?/? ?\+)|\+ ?/ ?-|±"),
+    (SEVERAL, r"增强前后|(?<![A-Z0-9])C ?(?:\+ ?/? ?-|- ?/? ?\+)|\+ ?/ ?-|±|动[、/和及+ ]?静脉"),
     ("native", r"平扫|增强前|(?:非|未|无)增强"),
     ("arterial", r"(?<![主肺冠状颈脑肢肾髂椎])动脉(?![瘤硬炎粥造])"),
     ("portal_venous", r"门静?脉|静脉期|实质期"),

@@ -8,7 +8,9 @@ import unicodedata
 __all__ = ["VIRTUAL", "plain", "readings"]
 
 # Traditional characters and dashes that mean the same as those that rules are written in.
-_SAME = str.maketrans("動脈靜門掃遲時強實質無擬虛圖濃鈣電單數‐‑‒–—−", "动脉静门扫迟时强实质无拟虚图浓钙电单数------")
+_SAME = str.maketrans(
+    "動脈靜門掃遲時強實質無擬虛圖濃鈣電單數‐‑‒–—−", "动脉静门扫迟时强实质无拟虚图浓钙电单数------"
+)
 
 # Plain words for images whose contrast agent was computed away: no unenhanced scan, and no HU of one.
 VIRTUAL = (
