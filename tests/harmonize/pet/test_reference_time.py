@@ -192,9 +192,7 @@ def test_several_beds_that_agree_on_another_time_are_not_overruled(refused: Refu
 
 @pytest.mark.parametrize("early_s", [11, 59, 1500, 3000])
 def test_one_frame_that_computes_back_to_another_time_is_a_doubt(repaired: Found, early_s: int) -> None:
-    result = repaired(
-        f"disagree by {early_s} s", series_s=START_S - early_s, **beds(0.0, offset=average)
-    )
+    result = repaired(f"disagree by {early_s} s", series_s=START_S - early_s, **beds(0.0, offset=average))
     assert result.told["reference"] == "Series Time"
 
 

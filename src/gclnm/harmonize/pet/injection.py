@@ -35,9 +35,9 @@ def elapsed(header: Header, reference_s: float, half_life_s: float) -> float:
     """
     if header.overridden("uptake_min"):
         header.told |= {"injection": USER, "uptake_min": header.time("uptake_min")}
-        seconds = 60.0 * (header.time("uptake_min") or 0.0)
-        _unusual(header, seconds, half_life_s)
-        return seconds
+        supplied_s = 60.0 * (header.time("uptake_min") or 0.0)
+        _unusual(header, supplied_s, half_life_s)
+        return supplied_s
     if not header.overridden("injection_clock_s"):
         header.same("injection_s", "injection_offset", "injection_clock_s")
     dated, clock, name = _read(header, reference_s, half_life_s)

@@ -25,7 +25,8 @@ class PetSettings(Settings):
     """Formula of lean body mass: Janmahasatian 2005 (the EANM's guideline 2.0; holds in obesity) or James."""
     strict: bool = False
     """Refuse a header that needs a repair (dose in MBq, weight in grams, a wrong Series Time ...) or whose
-    times differ by more than 10 s, instead of taking the only plausible reading and telling it."""
+    times differ by more than 10 s or make an unlikely uptake, and an image whose highest SUV is unlikely,
+    instead of taking the only plausible reading and telling it."""
 
     @property
     def normalizer(self) -> str:
