@@ -76,7 +76,9 @@ def test_organs_in_the_portal_venous_phase_are_where_they_usually_are() -> None:
     assert harmonize(ct(body(tissue=110))).history[-1].note == "plausible HU"
 
 
-def test_a_real_series_without_its_intercept_is_refused_for_all_its_padding(data: Any, tmp_path: Path) -> None:
+def test_a_real_series_without_its_intercept_is_refused_for_all_its_padding(
+    data: Any, tmp_path: Path
+) -> None:
     folder = data("abdomen/ge_ls16_portal_venous")
     assert harmonize(read_series(folder)).history[-1].note == "plausible HU"
     for file in sorted(folder.glob("*.dcm")):

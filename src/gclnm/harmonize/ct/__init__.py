@@ -1,4 +1,4 @@
-"""CT: Hounsfield units that are plausible, maps of iodine and water in mg/mL; everything else under its own name."""
+"""CT: plausible Hounsfield units, maps of iodine and water in mg/mL; all else under its own name."""
 
 from gclnm.harmonize.ct.hu import hounsfield
 from gclnm.harmonize.ct.iodine import check_iodine, iodine, water

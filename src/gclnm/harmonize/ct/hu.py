@@ -49,8 +49,8 @@ def hounsfield(volume: Volume, settings: CtSettings | None = None) -> Volume:
     if volume.quantity != "HU":
         raise QuantityError(
             f"the CT values are not HU but {volume.quantity}",
-            fix="Take the series in HU of the same scan, or supply `material` (iodine or water) and `unit` of the"
-            " map: samples.override(...).",
+            fix="Take the series in HU of the same scan, or supply `material` (iodine or water) and `unit` of"
+            " the map: samples.override(...).",
             code="not-hu",
         )
     values = volume.array.ravel()

@@ -1,4 +1,4 @@
-"""Maps of iodine and water: to mg/mL from the units that scanners write, with a guard against the wrong one."""
+"""Maps of iodine and water: to mg/mL from what scanners write, with a guard against the wrong unit."""
 
 from __future__ import annotations
 
