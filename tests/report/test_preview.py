@@ -61,7 +61,9 @@ def test_a_cool_lesion_in_pet_is_shown_among_tissue_and_pet_without_suv_to_its_o
     (view,) = views([pet])
     cool = replace(view, volume=view.volume.with_(Step("half"), array=view.volume.array * 0.01))
     assert window(cool) == (0, 4, True)
-    counts = replace(view, volume=view.volume.with_(Step("x"), array=view.volume.array * 0, quantity="counts"))
+    counts = replace(
+        view, volume=view.volume.with_(Step("x"), array=view.volume.array * 0, quantity="counts")
+    )
     assert window(counts) == (0, 1, True)
 
 

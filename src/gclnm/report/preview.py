@@ -37,7 +37,8 @@ def preview(samples: Sequence[Sample], n: int = 12) -> Preview:
     """Draw the contours of ``n`` samples, spread over all of them, on their largest slices.
 
     CT is shown from -160 to 240 HU, MR from its 1st to its 99.5th percentile, PET with dark for much, from
-    0 to the lesion's 99th percentile (at least SUV 4), with a bar; the aspect is that of the body. A sample that cannot be loaded shows the reason.
+    0 to the lesion's 99th percentile (at least SUV 4), with a bar; the aspect is that of the body. A sample
+    that cannot be loaded shows the reason.
 
     Parameters
     ----------
