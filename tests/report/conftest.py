@@ -38,3 +38,12 @@ def samples(tmp_path_factory: pytest.TempPathFactory) -> list[Sample]:
     """Samples of patients 1 (one node, RTSTRUCT), 2 (two nodes, RTSTRUCT) and 3 (SEG)."""
     made = cohort(tmp_path_factory.mktemp("report") / "cohort", patients=3, progress=False)
     return samples_of(made.dicom)
+
+
+@pytest.fixture(scope="session")
+def pet(tmp_path_factory: pytest.TempPathFactory) -> Sample:
+    """A gross tumour on FDG PET."""
+    made = cohort(
+        tmp_path_factory.mktemp("report") / "pet", patients=1, seed=3, modalities=("PT",), progress=False
+    )
+    return next(sample for sample in samples_of(made.dicom) if "GTV" in sample.coords["roi"])

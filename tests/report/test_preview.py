@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from gclnm.errors import InputError
-from gclnm.images import MaskRef, Sample
+from gclnm.images import MaskRef, Sample, Step
 from gclnm.report.preview import preview
+from gclnm.report.views import views, window
 
 
 def test_a_preview_draws_one_panel_a_sample_as_png(samples: list[Sample]) -> None:
@@ -43,6 +45,30 @@ def test_a_hostile_name_is_drawn_as_it_is(samples: list[Sample]) -> None:
 def test_no_samples_are_refused() -> None:
     with pytest.raises(InputError, match="no sample"):
         preview([])
+
+
+def test_a_lesion_in_pet_is_not_one_black_and_has_a_bar_with_its_quantity(pet: Sample) -> None:
+    panel, bar = preview([pet]).axes
+    (view,) = views([pet])
+    inside = view.volume.array[view.mask.array]
+    low, high = panel.images[0].get_clim()
+    assert low == 0
+    assert np.mean(inside >= high) <= 0.02
+    assert bar.get_ylabel() == "SUVbw"
+
+
+def test_a_cool_lesion_in_pet_is_shown_among_tissue_and_pet_without_suv_to_its_own_top(pet: Sample) -> None:
+    (view,) = views([pet])
+    cool = replace(view, volume=view.volume.with_(Step("half"), array=view.volume.array * 0.01))
+    assert window(cool) == (0, 4, True)
+    counts = replace(
+        view, volume=view.volume.with_(Step("x"), array=view.volume.array * 0, quantity="counts")
+    )
+    assert window(counts) == (0, 1, True)
+
+
+def test_ct_has_no_bar(samples: list[Sample]) -> None:
+    assert len(preview(samples[:1]).axes) == 1
 
 
 def test_pyplot_is_not_needed(samples: list[Sample]) -> None:

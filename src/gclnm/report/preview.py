@@ -36,8 +36,9 @@ class Preview(Figure):
 def preview(samples: Sequence[Sample], n: int = 12) -> Preview:
     """Draw the contours of ``n`` samples, spread over all of them, on their largest slices.
 
-    CT is shown from -160 to 240 HU, PET as SUV with dark for much, MR from its 1st to its 99.5th
-    percentile; the aspect is that of the body. A sample that cannot be loaded shows the reason.
+    CT is shown from -160 to 240 HU, MR from its 1st to its 99.5th percentile, PET with dark for much, from
+    0 to the lesion's 99th percentile (at least SUV 4), with a bar; the aspect is that of the body. A sample
+    that cannot be loaded shows the reason.
 
     Parameters
     ----------
@@ -98,7 +99,11 @@ def _panel(ax: Axes, view: View) -> None:
     rows, columns = crop(view.mask.array[middle], (y, x), margin_mm=70)
     image, mask = view.volume.array[middle, rows, columns], view.mask.array[middle, rows, columns]
     cmap = "gray_r" if inverted else "gray"
-    ax.imshow(image, cmap=cmap, vmin=low, vmax=high, aspect=y / x, interpolation="bilinear")
+    shown = ax.imshow(image, cmap=cmap, vmin=low, vmax=high, aspect=y / x, interpolation="bilinear")
+    if view.modality == "PT":
+        bar = ax.figure.colorbar(shown, ax=ax, fraction=0.04, pad=0.02, extend="max")
+        bar.set_label(view.volume.quantity, fontsize=8)
+        bar.ax.tick_params(labelsize=7)
     ax.contour(mask.astype(float), [0.5], colors=CONTOUR, linewidths=1.2)
     slices = int(view.mask.array.any(axis=(1, 2)).sum())
     volume_ml = view.mask.n_voxels * view.mask.geometry.voxel_volume_mm3 / 1000

@@ -19,6 +19,8 @@ __all__ = ["View", "title", "views", "window"]
 
 Box = tuple[slice, slice]
 ABDOMEN_HU = (-160.0, 240.0)
+# A cool lesion is shown among tissue, not stretched to black.
+LEAST_SUV = 4.0
 
 
 @dataclass(frozen=True)
@@ -110,9 +112,11 @@ def window(view: View) -> tuple[float, float, bool]:
         return (0.0, 1.0, False)
     if view.modality == "PT":
         inside = values[view.mask.array] if view.mask is not None and view.mask.n_voxels else finite
-        top = float(np.nanpercentile(inside, 95))
-        # SUV 0 to 8 shows tissue and lesion; a cooler lesion gets a narrower window.
-        return (0.0, float(np.clip(top, 4, 10)) if view.volume.quantity == "SUVbw" else top or 1.0, True)
+        # Nearly to the lesion's maximum: a lesion in one black shows nothing of what is measured in it.
+        top = float(np.nanpercentile(inside, 99))
+        if view.volume.quantity.startswith("SUV"):
+            return (0.0, max(top, LEAST_SUV), True)
+        return (0.0, top if top > 0 else 1.0, True)
     low, high = np.percentile(finite, (1, 99.5))
     return (float(low), float(high) if high > low else float(low) + 1.0, False)
 

@@ -96,9 +96,7 @@ def _largest(bright: NDArray[np.bool_]) -> float:
 def _doubt(largest: float) -> str:
     if largest >= LEAST_LARGEST:
         return ""
-    return (
-        f"the image may show no anatomy: the largest connected part has {largest:.0%} of the bright voxels"
-    )
+    return f"the image may show no anatomy: the largest connected part has {largest:.0%} of the bright voxels"
 
 
 def _otsu(values: NDArray[np.floating]) -> float:
