@@ -83,6 +83,7 @@ def evidence(**elements: Any) -> PhaseEvidence:
         ("CT_ABD_WWO", "several"),
         ("C-/+", "several"),
         ("平扫增强前后", "several"),
+        ("上腹部动静脉期", "several"),
         ("腹主动脉CTA动脉期", "arterial"),
     ],
 )
