@@ -65,7 +65,9 @@ def test_shape_is_that_of_the_whole_roi_and_what_lacks_a_value_is_counted():
     assert found["original_shape_VoxelVolume"] == pytest.approx(ROI.sum() * 1.5 * 1.5 * 5)
     assert found.attrs["diagnostics"]["voxels_resampled"] == ROI.sum()
     assert found.attrs["diagnostics"]["voxels_analysed"] == ROI.sum() - lost()
-    assert found.attrs["notes"]["native_adc_ADCmean"] == f"without {lost()} voxels of the ROI that had no value"
+    assert (
+        found.attrs["notes"]["native_adc_ADCmean"] == f"without {lost()} voxels of the ROI that had no value"
+    )
 
 
 def test_the_history_of_a_row_tells_how_many_voxels_have_no_value():
@@ -81,7 +83,8 @@ def test_the_history_of_a_row_tells_how_many_voxels_have_no_value():
 def test_filters_see_no_holes(filters):
     found = gclnm.features(fitted(), Mask(ROI, GRID), ADC.with_(prepare__filters=filters))
     spread = found.filter(regex="^(log|wavelet).*firstorder_Range")
-    assert len(spread) and spread.max() < 1
+    assert len(spread)
+    assert spread.max() < 1
 
 
 def test_an_enhancement_has_no_value_where_there_was_no_signal():

@@ -159,9 +159,7 @@ def _region(case: Case, prepare: Prepare, plane: str) -> _Region:
     )
 
 
-def _on_new_grid(
-    case: Case, known: Mask | None, prepare: Prepare
-) -> tuple[NDArray[np.floating], Mask, Mask]:
+def _on_new_grid(case: Case, known: Mask | None, prepare: Prepare) -> tuple[NDArray[np.floating], Mask, Mask]:
     """Voxels, double where they were normalised; the whole ROI on their grid, and what of it has values."""
     voxels: NDArray[np.floating] = filled(case.image.array, known)
     old, roi = case.image.geometry, case.roi

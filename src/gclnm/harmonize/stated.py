@@ -43,7 +43,9 @@ def as_stated(volume: Volume) -> Volume:
         return volume
     if modality == "MR":
         if material or unit not in ADC_UNITS:
-            _refuse(f"{material or unit} is stated of an MR image", f"ADC maps are in {', '.join(ADC_UNITS)}.")
+            _refuse(
+                f"{material or unit} is stated of an MR image", f"ADC maps are in {', '.join(ADC_UNITS)}."
+            )
         return replace(volume, quantity=UNSTATED)
     if unit not in UNITS_MG_ML:
         said = f"the unit {unit}" if unit else f"the material {material}, and no unit,"

@@ -75,4 +75,5 @@ def filled(array: NDArray[Number], known: Mask | None) -> NDArray[Number]:
         return_distances=False,
         return_indices=True,
     )
-    return array[tuple(nearest)]
+    found: NDArray[Number] = array[tuple(nearest)]
+    return found

@@ -47,8 +47,8 @@ def harmonized(recipe: Recipe, cite: Cite) -> Iterator[str]:
         yield _fitted_adc(recipe, cite)
     if recipe.derive in ("adc", "enhancement") or "1e-6 mm2/s" in recipe.quantity:
         yield (
-            "Voxels without a value (no signal above noise, no decay, or 0 or less in a scanner's map) counted"
-            " for shape alone and were not interpolated."
+            "Voxels without a value (no signal above noise, no decay, or 0 or less in a scanner's map)"
+            " counted for shape alone and were not interpolated."
         )
 
 

@@ -184,7 +184,9 @@ class Recipe(Settings):
         if self.prepare.normalize is not None and set(self.quantity) & OWN_SCALE:
             problems.append(f"prepare.normalize: {measured} has a scale of its own, which it would take away")
         if self.harmonize.mr.n4 is not None and set(self.quantity) - {SIGNAL, NORMALIZED}:
-            problems.append(f"harmonize.mr.n4: is for MR signal in arbitrary units, and quantity is {measured}")
+            problems.append(
+                f"harmonize.mr.n4: is for MR signal in arbitrary units, and quantity is {measured}"
+            )
         made = self.harmonize.pet.quantity
         if any(name.startswith("SUV") for name in self.quantity) and made not in self.quantity:
             problems.append(f"harmonize.pet.quantity: makes {made} of PET, and quantity is {measured}")

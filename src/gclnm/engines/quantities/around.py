@@ -104,7 +104,7 @@ def means_around(
 def _box(
     array: NDArray[np.floating], inside: NDArray[np.bool_], reach: NDArray[np.int64], beyond: float
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """The image around the ROI, ``beyond`` where there is none, and the ROI's voxels in it as flat indices."""
+    """The image around the ROI, ``beyond`` outside of it, and the ROI's voxels as flat indices."""
     places = np.nonzero(inside)
     low = np.array([axis.min() for axis in places]) - reach
     high = np.array([axis.max() for axis in places]) + reach + 1
