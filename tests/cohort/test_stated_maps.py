@@ -144,6 +144,8 @@ def test_a_stated_map_of_water_is_no_image_in_hu(tmp_path: Path) -> None:
     (row,) = pipeline.run(list(samples), RECIPE.with_(quantity=["HU"]))
     assert row.reason.startswith("wrong-quantity")
     (row,) = pipeline.run(list(samples), RECIPE)
+    assert "the image is in mg/mL of water" in row.reason
+    (row,) = pipeline.run(list(samples), RECIPE.with_(quantity=["mg/mL of water"]))
     mean = row.values[RECIPE.features.index("original_firstorder_Mean")]
     assert mean == pytest.approx(TRUE, abs=0.001)
 

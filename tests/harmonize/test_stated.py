@@ -47,7 +47,7 @@ def test_an_iodine_map_of_a_file_is_measured_in_the_unit_that_is_stated(tmp_path
 
 def test_a_water_map_stays_what_it_is(tmp_path):
     found = harmonize(read(tmp_path, ramp(900, 1100), "CT", unit="mg/mL", material="water"))
-    assert (found.quantity, found.facts["material"]) == ("mg/mL", "water")
+    assert (found.quantity, found.facts["material"]) == ("mg/mL of water", "water")
 
 
 @pytest.mark.parametrize(
@@ -55,17 +55,20 @@ def test_a_water_map_stays_what_it_is(tmp_path):
     [
         ("MR", {"unit": "mg/mL"}, "mg/mL is stated of an MR image"),
         ("MR", {"material": "iodine"}, "iodine is stated of an MR image"),
-        ("CT", {"unit": "mm2/s"}, "the unit mm2/s is stated of a CT image"),
-        ("CT", {"unit": "mg/mL"}, "the unit mg/mL is stated of a CT image, and not the material"),
-        ("CT", {"material": "iodine"}, "the material iodine, and no unit, is stated of a CT image"),
-        ("CT", {"unit": "ug/mL", "material": "water"}, "a map of water in ug/mL is not converted"),
-        ("MR", {"unit": "mm2/s"}, "the ADC map is not in mm2/s as it says"),
+        ("CT", {"unit": "mm2/s"}, "a unit is supplied for a CT image that is no map of iodine or water"),
+        ("CT", {"unit": "mg/mL"}, "a unit is supplied for a CT image that is no map of iodine or water"),
     ],
 )
 def test_what_cannot_be_is_refused_by_name(tmp_path, modality, stated, words):
     with pytest.raises(QuantityError) as caught:
         harmonize(read(tmp_path, ramp(1, 2), modality, **stated))
     assert words in caught.value.what
+
+
+def test_the_users_unit_is_taken_and_an_odd_one_is_told(tmp_path):
+    found = harmonize(read(tmp_path, ramp(1, 2), "MR", unit="mm2/s"))
+    assert found.quantity == "1e-6 mm2/s"
+    assert "is not plausible in it" in found.history[-1].note
 
 
 def test_files_of_which_nothing_is_stated_are_taken_as_before(tmp_path):

@@ -147,7 +147,7 @@ def test_a_fitted_adc_is_told_once_with_its_b_values_noise_and_sources() -> None
     text = Recipe.named("mr-adc").with_(derive="adc", harmonize={"mr": mr}).methods()
     assert text.count("fitted to") == 1
     assert "fitted to b-values from 100 to 1000 s/mm2" in text
-    assert "signal counted above 20." in text
+    assert "(standard deviation 6.66667) was subtracted in quadrature" in text
     assert "all b-values" not in text
     for source in ("10.1148/radiology.161.2.3763909", "10.1002/hbm.20076"):
         assert source in text

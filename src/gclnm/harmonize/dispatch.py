@@ -12,7 +12,7 @@ from gclnm.harmonize.mr.normalize import reference_role
 from gclnm.harmonize.mr.signal import require_signal
 from gclnm.harmonize.settings import HarmonizeSettings
 from gclnm.harmonize.stated import as_stated
-from gclnm.images.volume import UNKNOWN, Mask, Volume
+from gclnm.images.volume import UNKNOWN, Mask, Step, Volume
 from gclnm.prepare.known import known_voxels
 
 __all__ = ["awaits_masks", "before_masks", "check_regions", "harmonize", "with_masks"]
@@ -64,7 +64,6 @@ def harmonize(
 def before_masks(volume: Volume, settings: HarmonizeSettings) -> Volume:
     """The part of :func:`harmonize` that is the same for all ROIs of an image: all but MR normalization."""
     _check_values(volume)
-    volume = as_stated(volume)
     modality = volume.facts.get("modality")
     if modality == "CT":
         return _ct(volume, settings)
@@ -74,6 +73,7 @@ def before_masks(volume: Volume, settings: HarmonizeSettings) -> Volume:
 
 
 def _mr(volume: Volume, settings: HarmonizeSettings) -> Volume:
+    volume = as_stated(volume)
     # What does not apply is told before anything is asked of a map's unit.
     if awaits_masks(volume, settings):
         require_signal(volume, "normalize")
@@ -116,13 +116,18 @@ def check_regions(
         ct.check_iodine(volume, masks, (settings or HarmonizeSettings()).ct)
 
 
+def _of_water(volume: Volume) -> Volume:
+    """A concentration that no recipe for iodine takes for one of iodine."""
+    return volume.with_(Step("water"), quantity="mg/mL of water")
+
+
 def _ct(volume: Volume, settings: HarmonizeSettings) -> Volume:
     material = volume.facts.get("material")
     if material == "iodine":
         return ct.iodine(volume, settings.ct)
     supplied = {"material", "unit"}.intersection(str(volume.facts.get("overridden", "")).split(";"))
     if material == "water" and supplied:
-        return ct.water(volume)
+        return _of_water(ct.water(volume))
     if "unit" in supplied and volume.facts.get("unit"):
         raise QuantityError(
             "a unit is supplied for a CT image that is no map of iodine or water",
@@ -131,6 +136,8 @@ def _ct(volume: Volume, settings: HarmonizeSettings) -> Volume:
         )
     if material and volume.quantity not in ("HU", UNKNOWN):
         # Water, effective Z, electron density ...: in its own unit; the recipe says whether it measures that.
+        if volume.quantity == "mg/mL" and material == "water":
+            return _of_water(volume)
         return volume
     return ct.hounsfield(volume, settings.ct)
 

@@ -1,28 +1,23 @@
-"""Image files without a header of their own (NIfTI and kin): a map is what the user says it is."""
+"""MR image files without a header of their own (NIfTI and kin): an ADC map is what the user says is one."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import NoReturn
 
 from gclnm.errors import QuantityError
-from gclnm.harmonize.ct.iodine import UNITS_MG_ML
 from gclnm.harmonize.mr.units import ADC_UNITS, UNSTATED
 from gclnm.images.volume import Volume
 
 __all__ = ["as_stated"]
 
-# What such files are taken for when nothing is stated.
-_TAKEN = {"MR": "arbitrary", "CT": "HU"}
-
 
 def as_stated(volume: Volume) -> Volume:
-    """The volume with the quantity that an overridden ``unit`` or ``material`` makes it; others unchanged.
+    """An MR volume with the quantity that an overridden ``unit`` makes it; others unchanged.
 
     Raises
     ------
     QuantityError
-        Code ``not-stated``: what is stated is no map of that modality, or too little.
+        Code ``not-stated``: what is stated is no map of MR.
 
     Examples
     --------
@@ -34,30 +29,15 @@ def as_stated(volume: Volume) -> Volume:
     'ADC, unit unknown'
     """
     facts = volume.facts
-    modality = str(facts.get("modality"))
-    names = str(facts.get("overridden") or "").split(";")
-    unit, material = (str(facts[name]) if name in names else "" for name in ("unit", "material"))
-    if not facts.get("values_unstated") or not (unit or material):
+    names = {"unit", "material"}.intersection(str(facts.get("overridden") or "").split(";"))
+    if not facts.get("values_unstated") or not names or volume.quantity != "arbitrary":
         return volume
-    if volume.quantity != _TAKEN.get(modality):
-        return volume
-    if modality == "MR":
-        if material or unit not in ADC_UNITS:
-            _refuse(
-                f"{material or unit} is stated of an MR image", f"ADC maps are in {', '.join(ADC_UNITS)}."
-            )
-        return replace(volume, quantity=UNSTATED)
-    if unit not in UNITS_MG_ML:
-        said = f"the unit {unit}" if unit else f"the material {material}, and no unit,"
-        _refuse(f"{said} is stated of a CT image", f"Maps of a material are in {', '.join(UNITS_MG_ML)}.")
-    if not material:
-        _refuse(f"the unit {unit} is stated of a CT image, and not the material", "State `material`, too.")
-    if material == "iodine":
-        return replace(volume, quantity=unit)
-    if unit != "mg/mL":
-        _refuse(f"a map of {material} in {unit} is not converted", "Store it in mg/mL.")
-    return replace(volume, quantity=unit)
-
-
-def _refuse(what: str, fix: str) -> NoReturn:
-    raise QuantityError(what, fix=fix, code="not-stated")
+    unit = facts.get("unit") if "unit" in names else None
+    if "material" in names or unit not in ADC_UNITS:
+        said = facts.get("material") if "material" in names else unit
+        raise QuantityError(
+            f"{said} is stated of an MR image",
+            fix=f"ADC maps are in {', '.join(ADC_UNITS)}.",
+            code="not-stated",
+        )
+    return replace(volume, quantity=UNSTATED)

@@ -99,12 +99,13 @@ def _mr(recipe: Recipe, cite: Cite) -> Iterator[str]:
 def _fitted_adc(recipe: Recipe, cite: Cite) -> str:
     noise, span = recipe.harmonize.mr.adc.noise, recipe.harmonize.mr.adc.b_range
     used = "all b-values" if span is None else f"b-values from {span[0]:g} to {span[1]:g} s/mm2"
-    corners = "three standard deviations of the noise in the image's corners, where these are air"
-    above = corners if noise == "corners" else f"{noise:g}"
+    measured = "measured in the image's corners, where these are air"
+    level = measured if noise == "corners" else f"{float(noise) / 3:g}"
     return (
         f"Maps of the apparent diffusion coefficient {cite('le-bihan')} were fitted to {used} by linear least"
-        f" squares of the logarithm of the signal, weighted by its square {cite('salvador')}; signal counted"
-        f" above {above}."
+        f" squares of the logarithm of the signal, weighted by its square {cite('salvador')}, after the"
+        f" variance of the noise (standard deviation {level}) was subtracted in quadrature; voxels below three"
+        " of its standard deviations at the lowest b-value were left out."
     )
 
 

@@ -64,6 +64,7 @@ Quantity = Literal[
     "g/mL",
     "counts",
     "mg/mL",
+    "mg/mL of water",
     "effective Z",
     "1e23 electrons/mL",
     "electron density relative to water",

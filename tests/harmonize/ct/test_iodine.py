@@ -170,3 +170,12 @@ def test_a_pair_whose_unit_is_stated_gives_a_level() -> None:
     made = derive({"image": stored(0.001, **facts), "water": water_map}, "vmi 70 keV")
     assert made.array[BOX].mean() == pytest.approx(50 + 2.52 * 26.0, abs=2)
     assert harmonize(made).quantity == "HU"
+
+
+def test_a_map_of_water_is_no_map_of_iodine_for_a_recipe() -> None:
+    grid = Geometry(size=(10, 10, 10), spacing_mm=(1.0, 1.0, 1.0))
+    array = np.random.default_rng(0).normal(1000, 5, grid.shape)
+    water = Volume(array, grid, "mg/mL", {"modality": "CT", "material": "water"})
+    assert harmonize(water).quantity == "mg/mL of water"
+    with pytest.raises(QuantityError, match="the recipe measures mg/mL, the image is in mg/mL of water"):
+        features(water, Mask(np.ones(grid.shape), grid), Recipe.named("ct-iodine"))
