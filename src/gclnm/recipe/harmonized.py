@@ -104,8 +104,8 @@ def _fitted_adc(recipe: Recipe, cite: Cite) -> str:
     return (
         f"Maps of the apparent diffusion coefficient {cite('le-bihan')} were fitted to {used} by linear least"
         f" squares of the logarithm of the signal, weighted by its square {cite('salvador')}, after the"
-        f" variance of the noise (standard deviation {level}) was subtracted in quadrature; voxels below three"
-        " of its standard deviations at the lowest b-value were left out."
+        f" variance of the noise (standard deviation {level}) was subtracted in quadrature; voxels below"
+        " three of its standard deviations at the lowest b-value were left out."
     )
 
 
