@@ -1,6 +1,6 @@
 """Seconds and memory of N4 and of each normalization, on every MR volume of a folder, as a table.
 
-    python benchmarks/mr.py shared/data/mr_raw
+    python benchmarks/mr.py /path/to/mr_raw
 
 Each figure is of a process of its own, with one thread; seconds are the processor's, which a quiet machine's
 clock shows too. Masks of a tissue and of the brain are stand-ins (the body without
