@@ -81,10 +81,11 @@ def pair(
         ``"reference"``: the images that the ROI refers to by SOP instance and series; for label
         maps the image that the file name gives, or else the only one of the patient with their
         grid. ``"acquisition"``: also every other reconstruction of that acquisition (keV, kernel,
-        material map), no other phase. ``"diffusion"``: every b-value and ADC map of the study that has
-        the grid of the diffusion image it refers to. ``"geometry"``: the only image of the patient
-        that has the ROI's grid, or whose voxels include it. ``"frame"``: every image of the patient in
-        the ROI's frame of reference, which CT, PET and MR often share.
+        material map), no other phase. ``"diffusion"``: also every b-value and the ADC map of that
+        acquisition, by the source images that maps name, else all of the study on its grid.
+        ``"geometry"``: the only image of the patient that has the ROI's grid, or whose voxels include
+        it. ``"frame"``: every image of the patient in the ROI's frame of reference, which CT, PET and
+        MR often share.
     rater
         Who drew an ROI: a mapping (by file, file name, UID or ROI name), a function of a row of
         ``catalog.segmentations``, or a regular expression with a group, searched in the ROI's name
@@ -222,6 +223,8 @@ class _Pairing:
         links = self.linker.link(roi, self.on, self.modalities)
         if isinstance(links, Refusal):
             return links
+        if links.note is not None:
+            self._refuse(roi, links.note)
         usable = {v: by for v, by in links.by.items() if self.linker.volumes[v]["usable"]}
         if usable:
             return usable

@@ -14,6 +14,7 @@ from gclnm.catalog.scanning.patients import PatientKey
 from gclnm.catalog.scanning.problems import shown
 from gclnm.catalog.scanning.reading import read_records
 from gclnm.catalog.scanning.rows import series_rows
+from gclnm.catalog.scanning.sources import resolve_sources
 from gclnm.catalog.scanning.walk import Tree, walk
 from gclnm.counts import count
 from gclnm.images.dicom.phase import WINDOWS_S, Windows, check_windows
@@ -113,6 +114,7 @@ def scan_as(
     if notices:
         found.note_identities()
     _note_tree(found, tree)
+    resolve_sources(found.volumes, found.sources, found.instances)
     volumes = sorted(found.volumes, key=_place)
     return Catalog(
         root=shown(str(tree.root)),

@@ -76,6 +76,11 @@ VOLUMES = Table(
         Column("sequence_source", "str", "What said so; where two contradict each other, both."),
         Column("fat_suppressed", "str", "MR: yes or no.", isin=("yes", "no", "")),
         Column("post_contrast", "str", "MR: yes, no or unknown.", isin=("yes", "no", "unknown", "")),
+        Column(
+            "source_volume_id",
+            "str",
+            "Derived MR: volumes that its header names as its sources, joined by semicolons.",
+        ),
         Column("centre", "str", "Hospital; the user's to give."),
         Column("scanner", "str", "Manufacturer and model."),
         Column("transfer_syntax", "str", "Transfer syntax UID."),

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from gclnm.catalog.cells import geometry_of, text
+from gclnm.catalog.pairing.sources import families, is_adc, repeats, sources_of
+from gclnm.catalog.scanning.sources import MISSING_SOURCE
 from gclnm.counts import count
 from gclnm.images.geometry import Geometry
 
@@ -39,9 +41,10 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Links:
-    """The volumes of one ROI, and by which rule each was found."""
+    """The volumes of one ROI, by which rule each was found, and what the user should know of it."""
 
     by: Mapping[str, str]
+    note: Refusal | None = None
 
 
 def same_acquisition(a: Record, b: Record) -> bool:
@@ -70,8 +73,7 @@ def is_diffusion(volume: Record) -> bool:
     if volume["modality"] != "MR":
         return False
     weighted = text(volume.get("b_value_s_mm2")) != ""
-    named = text(volume.get("sequence")) in ("DWI", "ADC")
-    return weighted or named or "ADC" in text(volume.get("image_type")).split("\\")
+    return weighted or text(volume.get("sequence")) == "DWI" or is_adc(volume)
 
 
 def _stated(a: Record, b: Record, key: str) -> bool | None:
@@ -241,7 +243,7 @@ class Linker:
     def _wanted(self, links: Links, modalities: frozenset[str]) -> Links | Refusal:
         by = {v: how for v, how in links.by.items() if self._is_wanted(v, modalities)}
         if by:
-            return Links(by)
+            return Links(by, links.note)
         found = sorted({self.volumes[v]["modality"] for v in links.by})
         if "" in found:
             return Refusal(
@@ -268,7 +270,7 @@ class Linker:
         return self._wanted(Links(usable or by), modalities)
 
     def _diffusion(self, anchors: Links, modalities: frozenset[str]) -> Links | Refusal:
-        """Every b-value and ADC map of the study on the grid of the diffusion image it was drawn on."""
+        """Every b-value and ADC map of the acquisition it was drawn on: by references, else by grid."""
         drawn_on = [self.volumes[v] for v in anchors.by if is_diffusion(self.volumes[v])]
         if not drawn_on:
             return Refusal(
@@ -279,14 +281,27 @@ class Linker:
         if len({volume["series_uid"] for volume in drawn_on}) > 1:
             return self._ambiguous(anchors)
         first = drawn_on[0]
-        by = {
-            volume["volume_id"]: anchors.by.get(volume["volume_id"], "diffusion")
+        of_study = [
+            volume
             for volume in self._by_patient[first["patient_id"]]
-            if volume["study_uid"] == first["study_uid"]
-            and is_diffusion(volume)
-            and (volume["volume_id"] in anchors.by or (volume["usable"] and self._same_grid(first, volume)))
-        }
-        return self._wanted(Links(by), modalities)
+            if volume["study_uid"] == first["study_uid"] and is_diffusion(volume)
+        ]
+        near = self._near(first, of_study, anchors)
+        found = families(near)
+        own = [family for family in found if not family.ids.isdisjoint(anchors.by)]
+        if len(own) > 1:
+            return self._ambiguous(anchors)
+        kept = [v for v in own[0].volumes if v["usable"] or v["volume_id"] in anchors.by]
+        by = {v["volume_id"]: anchors.by.get(v["volume_id"], "diffusion") for v in kept}
+        others = len(found) > 1 and not own[0].named
+        return self._wanted(Links(by, _OTHER_SOURCES if others else _without_sources(kept)), modalities)
+
+    def _near(self, first: Record, of_study: Sequence[Record], anchors: Links) -> list[Record]:
+        """What it was drawn on, all on that grid, and ADC maps on another that name an image on this one."""
+        near = [v for v in of_study if v["volume_id"] in anchors.by or self._same_grid(first, v)]
+        ids, frame = {v["volume_id"] for v in near}, text(first["frame_uid"])
+        framed = [v for v in of_study if frame and text(v["frame_uid"]) == frame and is_adc(v)]
+        return near + [v for v in framed if v["volume_id"] not in ids and not ids.isdisjoint(sources_of(v))]
 
     def _same_grid(self, a: Record, b: Record) -> bool:
         """Whether two volumes have the same voxels in the same frame, where both name one."""
@@ -338,6 +353,27 @@ class Linker:
         if volume_id not in self._grids:
             self._grids[volume_id] = geometry_of(self.volumes[volume_id])
         return self._grids[volume_id]
+
+
+_OTHER_SOURCES = Refusal(
+    "other-sources",
+    "maps on its grid name other images as their sources, and it is not among them",
+    "Outline the images that the map was made of, or name the map in a manifest.",
+    severity="info",
+)
+_NO_SOURCES = Refusal(
+    "missing-source",
+    "several images of one kind have its grid, and the sources that they name are not in the catalog",
+    "Add the series that they were made of, or choose: samples.query(series_uid=...).",
+    severity="info",
+)
+
+
+def _without_sources(volumes: Sequence[Record]) -> Refusal | None:
+    """What to say of images that geometry alone brought together, where their sources are missing."""
+    lost = [v for v in volumes if MISSING_SOURCE in text(v.get("flags")).split(";")]
+    twice = any(repeats([v], [w for w in volumes if w["series_uid"] != v["series_uid"]]) for v in lost)
+    return _NO_SOURCES if twice else None
 
 
 def _contains(image: Geometry, mask: Geometry) -> bool:

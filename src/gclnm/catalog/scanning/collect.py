@@ -72,6 +72,7 @@ class Collection:
         self.volume_refs: dict[str, VolumeRef] = {}
         self.mask_refs: dict[str, MaskRef] = {}
         self.referenced: dict[str, frozenset[str]] = {}
+        self.sources: dict[str, tuple[str, ...]] = {}
         self._frames: list[FrameHeader] = []
         self._rois: list[tuple[RoiHeader, ...]] = []
         self._images: list[ImageHeader] = []
@@ -137,6 +138,7 @@ class Collection:
                 volume_id, "dicom", volume.ref.files, volume.ref.frames, volume.ref.modality
             )
             self.instances.extend((uid, volume_id) for uid in volume.sop_uids)
+            self.sources[volume_id] = volume.sources
             self.problems.add_volume(volume, patient_id, row["folder"])
             if again == 2:
                 self._note_shared(patient_id, row["folder"])

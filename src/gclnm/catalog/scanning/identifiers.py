@@ -82,12 +82,18 @@ class Identifiers:
             self.uid(series),
             self.uid(frame.study_uid),
             self.uid(frame.frame_uid),
+            tuple(map(self.uid, frame.sources)),
         )
-        if ours == (frame.sop_uid, frame.series_uid, frame.study_uid, frame.frame_uid):
+        if ours == (frame.sop_uid, frame.series_uid, frame.study_uid, frame.frame_uid, frame.sources):
             return frame
-        sop_uid, series_uid, study_uid, frame_uid = ours
+        sop_uid, series_uid, study_uid, frame_uid, sources = ours
         return replace(
-            frame, sop_uid=sop_uid, series_uid=series_uid, study_uid=study_uid, frame_uid=frame_uid
+            frame,
+            sop_uid=sop_uid,
+            series_uid=series_uid,
+            study_uid=study_uid,
+            frame_uid=frame_uid,
+            sources=sources,
         )
 
     def roi(self, roi: RoiHeader) -> RoiHeader:

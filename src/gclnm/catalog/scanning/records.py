@@ -16,7 +16,7 @@ from gclnm.images.files.headers import ImageHeader, Label, is_image_name, read_i
 
 __all__ = ["FileRecord", "from_json", "read_record", "to_json"]
 
-RECORD_VERSION = 6
+RECORD_VERSION = 7
 
 
 @dataclass(frozen=True)

@@ -118,6 +118,7 @@ def _acquisition(head: FrameHeader) -> Row:
         "sequence_source": head.sequence_source,
         "fat_suppressed": head.fat_suppressed,
         "post_contrast": head.post_contrast,
+        "source_volume_id": "",
         "centre": "",
         "scanner": " ".join(word for word in (head.manufacturer, head.model) if word),
         "transfer_syntax": head.transfer_syntax,

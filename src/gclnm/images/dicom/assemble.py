@@ -46,6 +46,8 @@ class Assembled:
         Its grid, x, y, z; NaN or empty where the header does not say.
     started
         Earliest acquisition time of its slices, ``[YYYYMMDD]HHMMSS.FFFFFF``; empty if not stated.
+    sources
+        SOP Instance UIDs of the images that its slices say they were made of, sorted; derived MR only.
     """
 
     ref: VolumeRef
@@ -60,6 +62,7 @@ class Assembled:
     origin: tuple[float, float, float]
     direction: tuple[float, ...]
     started: str
+    sources: tuple[str, ...] = ()
 
 
 def series_key(frame: FrameHeader) -> str:
@@ -180,6 +183,7 @@ def _assembled(split: str, frames: list[FrameHeader], *, mixed: bool) -> Assembl
         origin=result.origin,
         direction=result.direction,
         started=min((f.acquisition_time for f in frames if f.acquisition_time), default=""),
+        sources=tuple(sorted({uid for f in frames for uid in f.sources})),
     )
 
 

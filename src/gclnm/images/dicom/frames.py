@@ -30,6 +30,7 @@ from gclnm.images.dicom.frametypes import FrameKind, frame_kind
 from gclnm.images.dicom.objects import ENHANCED, modality_of, sop_class_of
 from gclnm.images.dicom.phase import phase_evidence
 from gclnm.images.dicom.sequence import MrSequence, mr_sequence
+from gclnm.images.dicom.sources import source_uids
 from gclnm.images.dicom.tiles import tiling
 
 __all__ = [
@@ -69,8 +70,9 @@ class FrameHeader(Plane):
     a packing whose places the header does not give. Values a header lacks are None or ``""``. ``spectral``,
     ``material`` and ``unit`` are as in :class:`gclnm.images.dicom.energy.Spectral`, the evidence of the
     contrast phase as in :class:`gclnm.images.dicom.phase.PhaseEvidence`. ``kind`` is a name of
-    :data:`gclnm.images.dicom.frametypes.KINDS`. ``birth_digest`` is keyed by the reader's salt and empty
-    without one; a patient's name is never read.
+    :data:`gclnm.images.dicom.frametypes.KINDS`. ``sources`` are SOP Instance UIDs of the images
+    that a derived MR frame was made of. ``birth_digest`` is keyed by the reader's salt and empty without one;
+    a patient's name is never read.
     """
 
     file: str = ""
@@ -102,6 +104,7 @@ class FrameHeader(Plane):
     sequence_source: str = ""
     fat_suppressed: str = ""
     post_contrast: str = ""
+    sources: tuple[str, ...] = ()
     temporal_position: int | None = None
     acquisition_number: int | None = None
     instance_number: int | None = None
@@ -215,6 +218,7 @@ def _frame(groups: Groups, common: FrameHeader, index: int | None) -> FrameHeade
         sequence_source=sequence.source,
         fat_suppressed=sequence.fat_suppressed,
         post_contrast=sequence.post_contrast,
+        sources=source_uids(groups, kind, image_type) if mr else (),
         temporal_position=_temporal_position(groups),
         acquisition_number=common.acquisition_number if acquisition is None else acquisition,
         trigger_time=number(dataset, "TriggerTime") if trigger is None else as_number(trigger),
