@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import html
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from difflib import get_close_matches
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, overload
+from typing import TYPE_CHECKING, Annotated, Any, Literal, overload
 
 from pydantic import Field, PrivateAttr, ValidationError, field_validator, model_validator
 
@@ -20,13 +20,15 @@ from gclnm.engines.quantities import Quantities
 from gclnm.engines.settings import Features
 from gclnm.errors import RecipeError
 from gclnm.harmonize.mr.settings import NOT_LEARNT, Nyul
-from gclnm.harmonize.mr.signal import NORMALIZED, SIGNAL
 from gclnm.harmonize.settings import HarmonizeSettings
-from gclnm.images.volume import UNKNOWN
 from gclnm.prepare.settings import Prepare, Settings
+from gclnm.recipe.changes import merged, plain
+from gclnm.recipe.contradictions import contradictions
 from gclnm.recipe.expand import Derive, Expandable, ExpandableT, Expansion, expand
 from gclnm.recipe.files import dump_yaml, parse_yaml, read_yaml
 from gclnm.recipe.problems import explain, raise_for, without_units
+from gclnm.recipe.quantity import Quantity
+from gclnm.recipe.summary import summary
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,36 +52,6 @@ BUILT_IN = (
 
 # Raised when a correction changes the numbers that an unchanged recipe gives.
 NUMBERS_VERSION = 1
-
-# What images.values and harmonisation call voxel values; more join when their harmonisers do.
-Quantity = Literal[
-    "HU",
-    "HU/keV",
-    "modified HU",
-    "SUVbw",
-    "SUVlbm",
-    "SUVbsa",
-    "SUVibw",
-    "Bq/mL",
-    "g/mL",
-    "counts",
-    "mg/mL",
-    "mg/mL of water",
-    "effective Z",
-    "1e23 electrons/mL",
-    "electron density relative to water",
-    "1e-6 mm2/s",
-    "1e-3 mm2/s",
-    "ms",
-    "%",
-    "arbitrary",
-    "normalized",
-    "unspecified",
-]
-
-
-# Maps and SUV mean the same on every scanner; HU may be normalized, as pyradiomics' users do.
-OWN_SCALE = frozenset(get_args(Quantity)) - {"HU", "counts", SIGNAL, NORMALIZED, UNKNOWN}
 
 # Where iodine is tabulated: below 40 keV its K-edge is near.
 Level = Annotated[float, Field(ge=40, le=200, allow_inf_nan=False)]
@@ -155,7 +127,7 @@ class Recipe(Settings):
             super().__init__(**cleaned)
         except ValidationError as error:
             raise_for([*problems, *explain(error, type(self))])
-        raise_for([*problems, *self._normalization_problems(), *self._quantity_problems()])
+        raise_for([*problems, *contradictions(self)])
         if not self.features:
             raise_for(["compute asks for no feature, or prepare.filters for no image"])
 
@@ -163,35 +135,6 @@ class Recipe(Settings):
     def _quantities_fit(self) -> Recipe:
         self.quantities.require(self.quantity)
         return self
-
-    def _normalization_problems(self) -> list[str]:
-        """A normalization that could never be measured, or would silently not be done."""
-        asked = [key for key in ("n4", "normalize") if getattr(self.harmonize.mr, key) is not None]
-        if not asked:
-            return []
-        if not self.quantity:
-            return [
-                f"quantity is empty, so that images are taken as they are: harmonize.mr.{asked[0]} would be"
-                " left out; say what is measured"
-            ]
-        if "normalize" in asked and self.quantity != (NORMALIZED,):
-            return ["quantity: harmonize.mr.normalize gives values that are [normalized], and no others"]
-        return []
-
-    def _quantity_problems(self) -> list[str]:
-        """Settings that make another quantity of the image than the one that is measured."""
-        problems = []
-        measured = " or ".join(self.quantity)
-        if self.prepare.normalize is not None and set(self.quantity) & OWN_SCALE:
-            problems.append(f"prepare.normalize: {measured} has a scale of its own, which it would take away")
-        if self.harmonize.mr.n4 is not None and set(self.quantity) - {SIGNAL, NORMALIZED}:
-            problems.append(
-                f"harmonize.mr.n4: is for MR signal in arbitrary units, and quantity is {measured}"
-            )
-        made = self.harmonize.pet.quantity
-        if any(name.startswith("SUV") for name in self.quantity) and made not in self.quantity:
-            problems.append(f"harmonize.pet.quantity: makes {made} of PET, and quantity is {measured}")
-        return problems
 
     @classmethod
     def named(cls, name: str) -> Recipe:
@@ -308,10 +251,10 @@ class Recipe(Settings):
         data = self.model_dump(mode="json")
         for key, value in changes.items():
             *above, last = key.split("__")
-            change: Any = {last: _plain(value)}
+            change: Any = {last: plain(value)}
             for part in reversed(above):
                 change = {part: change}
-            data = _merged(data, change)
+            data = merged(data, change)
         return Recipe(**data)
 
     @cached_property
@@ -448,69 +391,16 @@ class Recipe(Settings):
         return hash(self.to_json())
 
     def __repr__(self) -> str:
-        return f"Recipe {self.name!r}: " + "; ".join(f"{key} {value}" for key, value in self._summary())
+        return f"Recipe {self.name!r}: " + "; ".join(f"{key} {value}" for key, value in summary(self))
 
     __str__ = __repr__
 
     def _repr_html_(self) -> str:
-        rows = [("recipe", self.name), ("purpose", self.description), *self._summary()]
+        rows = [("recipe", self.name), ("purpose", self.description), *summary(self)]
         rows += [("not taken over", sentence) for sentence in self.unmapped]
         cells = "".join(f"<tr><th>{html.escape(k)}</th><td>{html.escape(v)}</td></tr>" for k, v in rows if v)
         return f"<table>{cells}</table>"
 
-    def _image_types(self) -> list[str]:
-        return [*self.prepare.filters.enabled, *(["native"] if self.quantities.chosen else [])]
-
-    def _summary(self) -> list[tuple[str, str]]:
-        prepare, grey = self.prepare, self.prepare.discretise
-        spacing = (
-            " x ".join(f"{s:g}" if s else "own" for s in prepare.resample.spacing_mm)
-            if prepare.resample
-            else ""
-        )
-        limits = (prepare.resegment and prepare.resegment.range) or ()
-        sigma = prepare.resegment.sigma if prepare.resegment else None
-        kept = [" to ".join("open" if v is None else f"{v:g}" for v in limits)]
-        kept += [f"within {sigma:g} sd of the mean"] if sigma else []
-        return [
-            ("images", f"{self.modality or 'any modality'}, {' or '.join(self.quantity) or 'any quantity'}"),
-            (
-                "voxels",
-                f"{spacing} mm, {prepare.resample.interpolator}" if prepare.resample else "as they are",
-            ),
-            ("range", " and ".join(part for part in kept if part) or "all"),
-            ("grey levels", f"width {grey.bin_width:g}" if grey.bin_width else f"{grey.bin_count} levels"),
-            ("plane", self.compute.texture.plane),
-            ("features", f"{len(self.features)} on {', '.join(self._image_types())}"),
-            ("engine", self.engine),
-            ("id", self.id[:12]),
-        ]
-
 
 def _canonical(data: Any) -> str:
     return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
-
-
-def _plain(value: Any) -> Any:
-    return value.model_dump(mode="json") if isinstance(value, Settings) else value
-
-
-def _merged(base: Any, change: Any) -> Any:
-    if not isinstance(change, Mapping) or not isinstance(base, Mapping):
-        return change
-    result = dict(base)
-    if "bin_width" in change or "bin_count" in change:
-        result.pop("bin_width", None)
-        result.pop("bin_count", None)
-    if "bin_count" in change:
-        result.pop("origin", None)
-    for key, value in change.items():
-        new, old = _plain(value), result.get(key)
-        # Another method of normalization has other settings.
-        replaced = key == "normalize" and _method(new) not in (None, _method(old))
-        result[key] = new if replaced else _merged(old, new)
-    return result
-
-
-def _method(settings: Any) -> Any:
-    return settings.get("method") if isinstance(settings, Mapping) else None
