@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from gclnm.catalog.scanning.identifiers import Identifiers
+from gclnm.counts import count
 from gclnm.errors import InputError
 from gclnm.images.sample import MaskRef, VolumeRef
 
@@ -104,15 +105,15 @@ class Catalog:
         for modality, group in volumes.groupby("modality", sort=True):
             usable = int(group["usable"].sum())
             rest = f", {len(group) - usable} not usable" if usable < len(group) else ""
-            patients = _count(group["patient_id"].nunique(), "patient")
+            patients = count(group["patient_id"].nunique(), "patient")
             named = modality or "unknown modality"
-            lines.append((str(named), f"{_count(usable, 'usable volume')} of {patients}{rest}"))
+            lines.append((str(named), f"{count(usable, 'usable volume')} of {patients}{rest}"))
         for kind, group in rois.groupby("kind", sort=True):
             names = [str(name) for name, _ in Counter(group["name"]).most_common(4)]
             more = ", ..." if group["name"].nunique() > 4 else ""
             unusable = int((~group["usable"]).sum())
             rest = f", {unusable} not usable" if unusable else ""
-            lines.append((str(kind).upper(), f"{_count(len(group), 'ROI')}{rest}: {', '.join(names)}{more}"))
+            lines.append((str(kind).upper(), f"{count(len(group), 'ROI')}{rest}: {', '.join(names)}{more}"))
         others = [
             f"{n} {kind}" for kind, n in self.counts.items() if n and kind not in ("image", "rtstruct", "seg")
         ]
@@ -128,8 +129,8 @@ class Catalog:
         return lines
 
     def __repr__(self) -> str:
-        title = f"Catalog of {_count(self.volumes['patient_id'].nunique(), 'patient')}, "
-        title += f"{_count(len(self.volumes), 'volume')}, {_count(len(self.segmentations), 'ROI')}"
+        title = f"Catalog of {count(self.volumes['patient_id'].nunique(), 'patient')}, "
+        title += f"{count(len(self.volumes), 'volume')}, {count(len(self.segmentations), 'ROI')}"
         problems = self._problem_lines()
         lines = [title]
         lines += [f"  {severity}: {code}: {what}" for severity, code, what in problems[:SHOWN_PROBLEMS]]
@@ -156,7 +157,3 @@ class Catalog:
             else ""
         )
         return f"<div><b>{title}</b>{shown}<table>{rows}</table></div>"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

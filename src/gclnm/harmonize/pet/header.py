@@ -68,9 +68,7 @@ class Header:
 
     def number(self, key: str) -> float | None:
         """A fact as a number; None when it is absent, 0 or no number."""
-        value = self.facts.get(key)
-        known = isinstance(value, int | float) and not isinstance(value, bool) and value != 0
-        return float(value) if known else None  # type: ignore[arg-type]
+        return self.time(key) or None
 
     def time(self, key: str) -> float | None:
         """A fact in seconds, of which 0 is one too."""

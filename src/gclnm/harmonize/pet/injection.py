@@ -57,13 +57,13 @@ def _read(header: Header, reference_s: float, half_life_s: float) -> tuple[float
     if clock is not None and header.overridden("injection_clock_s"):
         return None, clock, USER
     dated, vendor = header.time("injection_s"), _vendor_clock(header)
-    if dated is None and clock is None:
+    if dated is None:
+        if clock is not None:
+            return None, clock, _CLOCK
         if vendor is None:
             header.refuse(f"{_STAMP} and {_CLOCK} are missing", fix)
         header.doubt(f"{_STAMP} and {_CLOCK} are missing: {_VENDOR} counts", fix)
         return None, vendor, _VENDOR
-    if dated is None:
-        return None, float(clock), _CLOCK  # type: ignore[arg-type]
     if clock is not None and abs(apart(dated, clock)) > _MINUTE_S:
         return _one_of_two(header, dated, clock, vendor, reference_s, half_life_s)
     if clock is None:
