@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import sys
@@ -124,17 +125,11 @@ def _vendor(item: dict[str, Any]) -> str:
 
 def attenuation() -> Iterator[Row]:
     """HU that 1 mg/mL of iodine adds, against NISTIR 5632 (Hubbell and Seltzer)."""
-    nist = {
-        40: (0.2683, 22.10),
-        50: (0.2269, 12.32),
-        60: (0.2059, 7.579),
-        80: (0.1837, 3.510),
-        100: (0.1707, 1.942),
-        150: (0.1505, 0.6978),
-    }
-    for level, (water, iodine) in nist.items():
+    table = Path(__file__).parents[1] / "tests" / "harmonize" / "nist_attenuation.csv"
+    for line in csv.DictReader(table.read_text(encoding="utf-8").splitlines()):
+        level, water, iodine = (float(line[name]) for name in ("kev", "water_cm2_g", "iodine_cm2_g"))
         found = f"{spectral.iodine_hu(level):.3g}"
-        yield row("NIST", "HU per mg/mL of iodine", f"{level} keV", f"{iodine / water:.3g}", found)
+        yield row("NIST", "HU per mg/mL of iodine", f"{level:g} keV", f"{iodine / water:.3g}", found)
 
 
 def main() -> None:

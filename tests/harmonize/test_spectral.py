@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import itertools
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,15 +18,11 @@ from gclnm.images import Geometry, Volume
 
 GRID = Geometry(size=(4, 3, 2), spacing_mm=(0.8, 0.8, 1.0))
 # Hubbell and Seltzer, NISTIR 5632: total mass attenuation of water and iodine, cm2/g, by keV.
-NIST = {
-    40: (0.2683, 22.10),
-    50: (0.2269, 12.32),
-    60: (0.2059, 7.579),
-    80: (0.1837, 3.510),
-    100: (0.1707, 1.942),
-    150: (0.1505, 0.6978),
-    200: (0.1370, 0.3663),
-}
+with (Path(__file__).parent / "nist_attenuation.csv").open(encoding="utf-8") as _table:
+    NIST = {
+        int(row["kev"]): (float(row["water_cm2_g"]), float(row["iodine_cm2_g"]))
+        for row in csv.DictReader(_table)
+    }
 LEVELS = st.floats(40.0, 140.0)
 
 

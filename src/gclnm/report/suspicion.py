@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gclnm.counts import count
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -106,14 +108,14 @@ def judge(measures: Measures, note: str = "") -> list[Finding]:
         words = f"Gas or air inside: {_percent(m.gas)} of the voxels are below {GAS_HU:.0f} HU."
         found.append(Finding("gas", words, 3 + min(m.gas * 10, 2)))
     if m.skipped:
-        words = f"{_many(m.skipped, 'slice')} skipped between the first and the last contour."
+        words = f"{count(m.skipped, 'slice')} skipped between the first and the last contour."
         found.append(Finding("skipped-slices", words, 3.5))
     if m.slices == 1:
         found.append(Finding("one-slice", "Drawn on one slice only: it has no third dimension.", 2.5))
     if len(m.parts) > 1:
         stray = sum(m.parts[1:])
         words = (
-            f"{len(m.parts)} separate parts; {_many(stray, 'voxel')} ({_percent(stray / m.voxels)}) lie "
+            f"{len(m.parts)} separate parts; {count(stray, 'voxel')} ({_percent(stray / m.voxels)}) lie "
             "outside the largest."
         )
         found.append(Finding("fragments", words, 2.0 + min(stray / m.voxels * 4, 1.5)))
@@ -121,7 +123,7 @@ def judge(measures: Measures, note: str = "") -> list[Finding]:
         found.append(Finding("border", "Touches the border of the image: part of it may be missing.", 2.5))
     if m.voxels < FEW_VOXELS:
         # Recipes count after resampling, which may make more of them.
-        words = f"Only {_many(m.voxels, 'voxel')} as scanned: texture may be empty after resampling."
+        words = f"Only {count(m.voxels, 'voxel')} as scanned: texture may be empty after resampling."
         found.append(Finding("few-voxels", words, 1.0 + (1.0 if m.voxels < 8 else 0.0)))
     if note:
         found.append(Finding("quantity", f"Not in known units: {note}.", 2.0))
@@ -216,7 +218,3 @@ def dice(a: Measures, b: Measures) -> float:
 
 def _percent(fraction: float) -> str:
     return f"{fraction * 100:.1f} %" if fraction < 0.1 else f"{fraction * 100:.0f} %"
-
-
-def _many(n: int, word: str) -> str:
-    return f"{n} {word}{'' if n == 1 else 's'}"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import zarr
 
+from gclnm.counts import count
 from gclnm.store.layout import FORMAT_KEY, SETS
 from gclnm.store.versions.checkset import Records, check_set, check_shapes
 from gclnm.store.versions.findings import OTHER_TOOL, RESTORE, Findings
@@ -52,7 +53,7 @@ class Check:
 
     def _head(self) -> str:
         n = len(self.problems)
-        found = "no problems" if n == 0 else f"{n} problem{'' if n == 1 else 's'}"
+        found = "no problems" if n == 0 else count(n, "problem")
         seen = ", ".join(f"{n} {what if n != 1 else what.removesuffix('s')}" for what, n in self.seen.items())
         depth = "" if self.values else "; values were not read"
         return f"{self.url}: {found} ({seen}{depth})"
