@@ -16,8 +16,8 @@ import gclnm
 from gclnm.errors import InputError
 from gclnm.harmonize.spectral import iodine_hu
 from gclnm.images import Geometry
-from gclnm.phantom.dicom_common import Identity, Series, decimal, image_dataset, put_pixels, write
-from gclnm.phantom.scanners import Equipment
+from gclnm.phantom.dicom.common import Identity, Series, decimal, image_dataset, put_pixels, write
+from gclnm.phantom.scanners.equipment import Equipment
 
 if TYPE_CHECKING:
     from distributed import Client

@@ -16,8 +16,8 @@ import gclnm
 from gclnm import pipeline
 from gclnm.images import Geometry, MaskRef
 from gclnm.images.volume import to_sitk
-from gclnm.phantom.dicom_common import Identity, Series, decimal, image_dataset, put_pixels, write
-from gclnm.phantom.scanners import Equipment
+from gclnm.phantom.dicom.common import Identity, Series, decimal, image_dataset, put_pixels, write
+from gclnm.phantom.scanners.equipment import Equipment
 
 if TYPE_CHECKING:
     from distributed import Client

@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pydicom.dataset import Dataset
 
-    from gclnm.phantom.acquire import Biology, Picture
-    from gclnm.phantom.anatomy import Anatomy
-    from gclnm.phantom.dicom_common import Identity, Series
-    from gclnm.phantom.scanners import Site
+    from gclnm.phantom.acquire.common import Picture
+    from gclnm.phantom.biology import Biology
+    from gclnm.phantom.body.anatomy import Anatomy
+    from gclnm.phantom.dicom.common import Identity, Series
+    from gclnm.phantom.scanners.sites import Site
 
 __all__ = ["Cohort", "cohort"]
 
@@ -197,9 +198,9 @@ def _make_patient(
     folder: Path, patient_id: str, number: int, seed: int, modalities: tuple[str, ...]
 ) -> dict[str, Any]:
     """Draw one patient and write all of its objects; what is true of it."""
-    from gclnm.phantom.acquire import draw_biology
-    from gclnm.phantom.anatomy import draw_anatomy
-    from gclnm.phantom.scanners import SITES
+    from gclnm.phantom.biology import draw_biology
+    from gclnm.phantom.body.anatomy import draw_anatomy
+    from gclnm.phantom.scanners.sites import SITES
 
     rng = np.random.default_rng([seed, number])
     body, biology = draw_anatomy(rng, nodes=1 + number % 2), draw_biology(rng)
@@ -234,7 +235,7 @@ def _make_patient(
 
 
 def _draw_person(rng: np.random.Generator, patient_id: str, seed: int) -> tuple[Identity, float]:
-    from gclnm.phantom.dicom_common import Identity
+    from gclnm.phantom.dicom.common import Identity
 
     sex = "M" if rng.random() < 0.65 else "F"
     height_m = round(float(rng.normal(1.72 if sex == "M" else 1.62, 0.06)), 2)
@@ -244,7 +245,7 @@ def _draw_person(rng: np.random.Generator, patient_id: str, seed: int) -> tuple[
 
 
 def _series(person: Identity, site: Site, modality: str, number: int) -> Series:
-    from gclnm.phantom.dicom_common import Series
+    from gclnm.phantom.dicom.common import Series
 
     equipment = {"CT": site.ct.equipment, "MR": site.mr.equipment, "PT": site.pet.equipment}[modality]
     words = {"CT": "Abdomen portal venous", "MR": "T2 TSE axial", "PT": "FDG abdomen AC"}[modality]
@@ -272,17 +273,22 @@ def _image(
     shift: tuple[float, float, float],
     dose_bq: float,
 ) -> tuple[Picture, list[Dataset]]:
-    from gclnm.phantom import acquire, dicom_ct, dicom_mr, dicom_pet
+    from gclnm.phantom.acquire.ct import acquire_ct
+    from gclnm.phantom.acquire.mr import acquire_mr
+    from gclnm.phantom.acquire.pet import acquire_pet
+    from gclnm.phantom.dicom.ct import ct_objects
+    from gclnm.phantom.dicom.mr import mr_objects
+    from gclnm.phantom.dicom.pet import pet_objects
 
     frame = str(series.frame)
     if series.modality == "CT":
-        picture = acquire.acquire_ct(body, biology, site.ct, rng, shift=shift, frame=frame)
-        return picture, list(dicom_ct.ct_objects(picture, series, site.ct))
+        picture = acquire_ct(body, biology, site.ct, rng, shift=shift, frame=frame)
+        return picture, list(ct_objects(picture, series, site.ct))
     if series.modality == "MR":
-        picture = acquire.acquire_mr(body, biology, site.mr, rng, shift=shift, frame=frame)
-        return picture, list(dicom_mr.mr_objects(picture, series, site.mr))
-    picture = acquire.acquire_pet(body, biology, site.pet, rng, shift=shift, frame=frame)
-    return picture, list(dicom_pet.pet_objects(picture, series, site.pet, dose_bq=dose_bq))
+        picture = acquire_mr(body, biology, site.mr, rng, shift=shift, frame=frame)
+        return picture, list(mr_objects(picture, series, site.mr))
+    picture = acquire_pet(body, biology, site.pet, rng, shift=shift, frame=frame)
+    return picture, list(pet_objects(picture, series, site.pet, dose_bq=dose_bq))
 
 
 def _segmentation(
@@ -294,9 +300,9 @@ def _segmentation(
 ) -> Dataset:
     from dataclasses import replace
 
-    from gclnm.phantom.dicom_rtstruct import rtstruct_object
-    from gclnm.phantom.dicom_seg import seg_object
-    from gclnm.phantom.scanners import Equipment
+    from gclnm.phantom.dicom.rtstruct import rtstruct_object
+    from gclnm.phantom.dicom.seg import seg_object
+    from gclnm.phantom.scanners.equipment import Equipment
 
     series = replace(
         of,
@@ -311,7 +317,7 @@ def _segmentation(
 
 
 def _save(objects: Sequence[Dataset], folder: Path, suffix: str) -> None:
-    from gclnm.phantom.dicom_common import write
+    from gclnm.phantom.dicom.common import write
 
     for index, ds in enumerate(objects, start=1):
         name = f"IM{index:04d}" if "Rows" in ds and ds.Modality not in ("SEG",) else str(ds.Modality)

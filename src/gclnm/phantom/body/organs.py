@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gclnm.phantom.shapes import Points, Tube, ellipsoid, radial_depth
+from gclnm.phantom.body.shapes import Points, Tube, ellipsoid, radial_depth
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

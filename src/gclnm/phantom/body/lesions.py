@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gclnm.phantom.organs import Build, Fields
-from gclnm.phantom.shapes import Points, ellipsoid
-from gclnm.phantom.tissues import Tissue
+from gclnm.phantom.body.organs import Build, Fields
+from gclnm.phantom.body.shapes import Points, ellipsoid
+from gclnm.phantom.body.tissues import Tissue
 
 if TYPE_CHECKING:
     from numpy.random import Generator

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from gclnm.images import Geometry
-    from gclnm.phantom.scanners import Equipment
+    from gclnm.phantom.scanners.equipment import Equipment
 
 __all__ = ["Identity", "Series", "code", "decimal", "image_dataset", "put_pixels", "start", "uid", "write"]
 

@@ -1,95 +1,15 @@
-"""The scanners of the cohort: what they write in their headers, and how their images differ."""
+"""The hospitals of the cohort and the scanners that stand in them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass
 
-__all__ = ["SITES", "CtScanner", "MrScanner", "PetScanner", "Site"]
+from gclnm.phantom.scanners.ct import CtScanner
+from gclnm.phantom.scanners.equipment import Equipment
+from gclnm.phantom.scanners.mr import MrScanner
+from gclnm.phantom.scanners.pet import PetScanner
 
-
-@dataclass(frozen=True)
-class Equipment:
-    """Who made the scanner, and which one it is."""
-
-    manufacturer: str
-    model: str
-    station: str
-    software: str
-    serial: str
-
-
-@dataclass(frozen=True)
-class CtScanner:
-    """A CT protocol: matrix, slices, kernel, and the noise and sharpness that come of them.
-
-    ``noise_hu`` is the standard deviation of the noise, ``grain_mm`` its correlation length,
-    ``blur_mm`` the standard deviation of the point spread function.
-    """
-
-    equipment: Equipment
-    matrix: int
-    fov_mm: float
-    thickness_mm: float
-    spacing_mm: float
-    slices: int
-    kernel: str
-    kvp: float
-    noise_hu: float
-    grain_mm: float
-    blur_mm: float
-    stored: Literal["signed", "unsigned"]
-
-
-@dataclass(frozen=True)
-class MrScanner:
-    """A T2-weighted 2-D turbo spin echo protocol with thick slices.
-
-    ``scale`` is the arbitrary factor of the receiver chain, ``noise`` the standard deviation of each
-    Gaussian channel in units of the brightest tissue, ``tilt_deg`` the slices' tilt about x.
-    """
-
-    equipment: Equipment
-    matrix: int
-    fov_mm: float
-    thickness_mm: float
-    spacing_mm: float
-    slices: int
-    te_ms: float
-    tr_ms: float
-    flip_deg: float
-    echo_train: int
-    field_t: float
-    scale: float
-    noise: float
-    blur_mm: float
-    tilt_deg: float
-    sequence_name: str
-    variant: tuple[str, ...] = ("SK",)
-    options: tuple[str, ...] = field(default=())
-
-
-@dataclass(frozen=True)
-class PetScanner:
-    """A whole-body FDG protocol in Bq/mL, decay corrected to the start of the series.
-
-    ``frame_reference`` is what the vendor writes as Frame Reference Time: the start of the frame,
-    or the time of its average count rate. ``slope`` says whether each slice has its own scale.
-    """
-
-    equipment: Equipment
-    matrix: int
-    voxel_mm: float
-    spacing_mm: float
-    slices: int
-    bed_s: float
-    beds: int
-    blur_mm: float
-    noise: float
-    reconstruction: str
-    corrections: tuple[str, ...]
-    slope: Literal["slice", "series"]
-    frame_reference: Literal["start", "average"]
+__all__ = ["SITES", "Site"]
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gclnm.phantom.dicom_common import start
+from gclnm.phantom.dicom.common import start
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pydicom.dataset import Dataset
 
-    from gclnm.phantom.dicom_common import Series
+    from gclnm.phantom.dicom.common import Series
 
 __all__ = ["seg_object"]
 

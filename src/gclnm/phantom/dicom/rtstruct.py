@@ -8,7 +8,7 @@ import numpy as np
 from pydicom.dataset import Dataset
 from pydicom.uid import RTStructureSetStorage
 
-from gclnm.phantom.dicom_common import decimal, start
+from gclnm.phantom.dicom.common import decimal, start
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from gclnm.images import Geometry
-    from gclnm.phantom.dicom_common import Series
+    from gclnm.phantom.dicom.common import Series
 
 __all__ = ["rtstruct_object"]
 

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydicom.uid import CTImageStorage
 
-from gclnm.phantom.dicom_common import decimal, image_dataset, put_pixels
+from gclnm.phantom.dicom.common import decimal, image_dataset, put_pixels
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pydicom.dataset import Dataset
 
-    from gclnm.phantom.acquire import Picture
-    from gclnm.phantom.dicom_common import Series
-    from gclnm.phantom.scanners import CtScanner
+    from gclnm.phantom.acquire.common import Picture
+    from gclnm.phantom.dicom.common import Series
+    from gclnm.phantom.scanners.ct import CtScanner
 
 __all__ = ["ct_objects"]
 

@@ -12,14 +12,14 @@ import numpy as np
 from pydicom.dataset import Dataset
 from pydicom.uid import PositronEmissionTomographyImageStorage
 
-from gclnm.phantom.dicom_common import code, decimal, image_dataset, put_pixels
+from gclnm.phantom.dicom.common import code, decimal, image_dataset, put_pixels
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gclnm.phantom.acquire import Picture
-    from gclnm.phantom.dicom_common import Series
-    from gclnm.phantom.scanners import PetScanner
+    from gclnm.phantom.acquire.common import Picture
+    from gclnm.phantom.dicom.common import Series
+    from gclnm.phantom.scanners.pet import PetScanner
 
 __all__ = ["activity_per_suv", "pet_objects"]
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gclnm.phantom.organs import SPINE_Y_MM, Build, Fields
-from gclnm.phantom.shapes import Points, Tube, ellipsoid
-from gclnm.phantom.tissues import Tissue
+from gclnm.phantom.body.organs import SPINE_Y_MM, Build, Fields
+from gclnm.phantom.body.shapes import Points, Tube, ellipsoid
+from gclnm.phantom.body.tissues import Tissue
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gclnm.errors import GeometryError
-from gclnm.phantom.lesions import Lesion, draw_node, draw_tumour, lesion_distance
-from gclnm.phantom.organs import Build
-from gclnm.phantom.paint import paint
-from gclnm.phantom.shapes import Tube, Warp, points_of_slice
+from gclnm.phantom.body.lesions import Lesion, draw_node, draw_tumour, lesion_distance
+from gclnm.phantom.body.organs import Build
+from gclnm.phantom.body.paint import paint
+from gclnm.phantom.body.shapes import Tube, Warp, points_of_slice
 
 if TYPE_CHECKING:
     from numpy.random import Generator
     from numpy.typing import NDArray
 
     from gclnm.images import Geometry
-    from gclnm.phantom.shapes import Points
+    from gclnm.phantom.body.shapes import Points
 
 __all__ = ["Anatomy", "draw_anatomy"]
 

@@ -1,0 +1,1 @@
+"""What each scanner sees of a body: tissue values, texture, blur, noise. No DICOM here."""

@@ -1,0 +1,1 @@
+"""The body of one patient: which tissue is where."""
